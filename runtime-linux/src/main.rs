@@ -1,0 +1,2 @@
+//! The `microtome` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The i64 oracle and the conformance suites.

@@ -1,0 +1,2 @@
+//! `cargo xtask …`: the steps that people and CI run.
+fn main() {}
