@@ -1,0 +1,209 @@
+//! What can be wrong with a plan, a frame or an arena: small values that say where, what, and what was expected.
+
+use core::fmt;
+
+/// A place in a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The header.
+    Header,
+    /// The preprocessing.
+    Input,
+    /// The post-processing.
+    Post,
+    /// A tensor, by index.
+    Tensor(u16),
+    /// An operator, by index, and the name of its kind.
+    Operator(u16, &'static str),
+    /// An output, by index.
+    Output(u16),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Header => f.write_str("header"),
+            Place::Input => f.write_str("input"),
+            Place::Post => f.write_str("post-processing"),
+            Place::Tensor(index) => write!(f, "tensor {index}"),
+            Place::Operator(index, kind) => write!(f, "operator {index} ({kind})"),
+            Place::Output(index) => write!(f, "output {index}"),
+        }
+    }
+}
+
+/// Why bytes are not a plan.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PlanError {
+    /// The file does not start with the magic.
+    NotAPlan,
+    /// Written by another version of the format.
+    Version {
+        /// The file's version.
+        found: u16,
+    },
+    /// The file is shorter or longer than its header says.
+    Length {
+        /// Bytes there are.
+        found: usize,
+        /// Bytes that the header, or the header itself, wants.
+        expected: usize,
+    },
+    /// The contents were changed after they were written.
+    Checksum {
+        /// CRC-32 of the contents.
+        found: u32,
+        /// CRC-32 in the header.
+        expected: u32,
+    },
+    /// A field holds what it must not.
+    Field {
+        /// Whose field.
+        place: Place,
+        /// Which.
+        field: &'static str,
+        /// Its value.
+        found: i64,
+        /// The rule.
+        rule: &'static str,
+        /// The rule's number.
+        limit: i64,
+    },
+    /// A real number that is not finite, or not positive where it must be.
+    Real {
+        /// Whose.
+        place: Place,
+        /// Which.
+        field: &'static str,
+        /// Its value.
+        found: f32,
+    },
+    /// A text that is not UTF-8.
+    Text {
+        /// Whose.
+        place: Place,
+    },
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlanError::NotAPlan => f.write_str("plan: the file does not start with MTM1; expected a .mtm plan"),
+            PlanError::Version { found } => {
+                write!(f, "plan: format version {found}, expected {}; compile the model again", crate::plan::record::VERSION)
+            }
+            PlanError::Length { found, expected } => write!(f, "plan: the file has {found} bytes, expected {expected}"),
+            PlanError::Checksum { found, expected } => {
+                write!(f, "plan: the contents' checksum is {found:08x}, expected {expected:08x}: the file is damaged")
+            }
+            PlanError::Field { place, field, found, rule, limit } => {
+                write!(f, "plan: {place}: {field} is {found}, expected {rule} {limit}")
+            }
+            PlanError::Real { place, field, found } => {
+                write!(f, "plan: {place}: {field} is {found}, expected a finite number in its range")
+            }
+            PlanError::Text { place } => write!(f, "plan: {place}: the text is not UTF-8"),
+        }
+    }
+}
+
+impl core::error::Error for PlanError {}
+
+/// Why a session cannot be opened, or a row not be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionError {
+    /// A frame side that no session takes.
+    Frame {
+        /// Rows of the frame.
+        height: u32,
+        /// Pixels in a row.
+        width: u32,
+        /// Longest side allowed, padding included.
+        limit: u32,
+    },
+    /// The network cannot take a frame of this size.
+    Shape {
+        /// Operator's index.
+        operator: u16,
+        /// Operator's kind.
+        kind: &'static str,
+        /// What does not fit.
+        what: &'static str,
+        /// The size there is.
+        found: u32,
+        /// The size it must match, or the smallest it can be.
+        expected: u32,
+    },
+    /// The arena is too small.
+    ArenaTooShort {
+        /// Its length in bytes.
+        found: usize,
+        /// [`Plan::arena_len`](crate::plan::Plan::arena_len) in bytes.
+        expected: usize,
+    },
+    /// The rings do not fit this machine's address space.
+    TooLarge,
+    /// A ring is too short for the network's schedule: the plan's compiler and this crate disagree.
+    RingTooShort {
+        /// Tensor.
+        tensor: u16,
+        /// Rows of its ring.
+        rows: u32,
+    },
+    /// A row of the wrong length.
+    RowLength {
+        /// Values in the row.
+        found: usize,
+        /// Values expected: width times the frame's channels.
+        expected: usize,
+    },
+    /// More rows than the frame has.
+    TooManyRows {
+        /// The frame's height.
+        height: u32,
+    },
+    /// `finish` before the frame's last row.
+    TooFewRows {
+        /// Rows pushed.
+        found: u32,
+        /// The frame's height.
+        height: u32,
+    },
+    /// Camera rows for a network whose input is not one or three channels.
+    NotACamera {
+        /// Channels of the network's input.
+        channels: u16,
+    },
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SessionError::Frame { height, width, limit } => {
+                write!(f, "session: the frame is {width}x{height}, expected sides from 1 to {limit}")
+            }
+            SessionError::Shape { operator, kind, what, found, expected } => {
+                write!(f, "session: operator {operator} ({kind}): {what} is {found}, expected {expected}: the network does not fit this frame size")
+            }
+            SessionError::ArenaTooShort { found, expected } => {
+                write!(f, "session: the arena has {found} bytes, expected {expected}")
+            }
+            SessionError::TooLarge => f.write_str("session: the rings do not fit this machine's address space"),
+            SessionError::RingTooShort { tensor, rows } => {
+                write!(f, "session: tensor {tensor}: a ring of {rows} rows stalls the schedule; compile the model again")
+            }
+            SessionError::RowLength { found, expected } => {
+                write!(f, "session: the row has {found} values, expected {expected}")
+            }
+            SessionError::TooManyRows { height } => write!(f, "session: a row too many, expected {height}"),
+            SessionError::TooFewRows { found, height } => {
+                write!(f, "session: the frame ended after {found} rows, expected {height}")
+            }
+            SessionError::NotACamera { channels } => {
+                write!(f, "session: the network's input has {channels} channels, expected 1 or 3 for camera rows")
+            }
+        }
+    }
+}
+
+impl core::error::Error for SessionError {}

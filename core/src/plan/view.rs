@@ -1,0 +1,480 @@
+//! A plan, read in place.
+
+use core::str;
+
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+use super::op::{Classify, Conv, Coordinates, Nearest, Op, Operator, Order, PadMode, Pool, Resize, kind};
+use super::record::{self, Span};
+use super::{MAX_CAMERA_CHANNELS, check};
+use crate::error::{Place, PlanError};
+use crate::quant::Clamp;
+use crate::shape::{Padding, Window};
+
+/// A parsed plan: a few slices into the file's bytes, cheap to copy.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    header: &'a record::Header,
+    pub(crate) tensors: &'a [record::Tensor],
+    pub(crate) operators: &'a [record::Operator],
+    pub(crate) edges: &'a [record::Edge],
+    pub(crate) outputs: &'a [record::Output],
+    data: &'a [u8],
+}
+
+/// A tensor's channels and quantization: real value = `scale · (value − zero_point)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tensor {
+    /// Channels.
+    pub channels: u16,
+    /// Real value of one step.
+    pub scale: f32,
+    /// The int8 value that stands for 0.
+    pub zero_point: i8,
+    /// Rows that the session keeps, or [`TALL`](super::TALL).
+    pub ring: u32,
+}
+
+/// The black and white point of a frame, in the units of its rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Levels {
+    /// Becomes 0.
+    pub low: f32,
+    /// Becomes 1.
+    pub high: f32,
+}
+
+/// Where a frame's [`Levels`] come from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Normalization {
+    /// They are these; values outside are kept.
+    Fixed(Levels),
+    /// Percentiles of the luma, from 0 to 100; values outside are clipped.
+    Percentile {
+        /// Percentile that becomes 0.
+        low: f32,
+        /// Percentile that becomes 1.
+        high: f32,
+        /// Whether to take those of the previous frame: for video, so that the first row need not wait for the last.
+        previous: bool,
+    },
+}
+
+/// Preprocessing: a camera value x becomes `(x − low) / (high − low) · gain + offset` for its channel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Input {
+    /// Black and white point.
+    pub normalization: Normalization,
+    /// Channel order.
+    pub order: Order,
+    /// Factor per channel.
+    pub gain: [f32; MAX_CAMERA_CHANNELS],
+    /// Added per channel.
+    pub offset: [f32; MAX_CAMERA_CHANNELS],
+}
+
+/// What the mask's classes mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Task {
+    /// No mask, or one that is not made of objects.
+    None,
+    /// Every class but 0 is a kind of object.
+    Components,
+    /// Objects are the connected interiors, grown back over the border.
+    InteriorBorder {
+        /// Class of interiors.
+        object: u8,
+        /// Class of borders.
+        border: u8,
+    },
+}
+
+/// Post-processing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Post {
+    /// What the mask's classes mean.
+    pub task: Task,
+    /// Smallest object, in pixels.
+    pub min_area: u32,
+    /// How far interiors grow back over the border, in pixels.
+    pub grow: f32,
+    /// The probability above which a pixel is an object's; the plan's operators apply it.
+    pub threshold: f32,
+}
+
+/// What an output holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Values to be read with the tensor's scale and zero point.
+    Raw,
+    /// Class indices.
+    Mask,
+}
+
+/// A tensor that is handed out row by row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Output<'a> {
+    /// Which tensor.
+    pub tensor: u16,
+    /// What it holds.
+    pub role: Role,
+    /// The ONNX output's name, or `mask`.
+    pub name: &'a str,
+}
+
+/// Frame sides that the network takes: `side % multiple == remainder`, for rows and width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alignment {
+    /// At least 1.
+    pub multiple: [u16; 2],
+    /// Below `multiple`.
+    pub remainder: [u16; 2],
+}
+
+impl Alignment {
+    /// The smallest side the network takes that is at least `side`, along axis 0 (rows) or 1 (width).
+    pub fn pad(&self, axis: usize, side: u32) -> u32 {
+        let (multiple, remainder) = (u32::from(self.multiple[axis]), u32::from(self.remainder[axis]));
+        side + (remainder + multiple - side % multiple) % multiple
+    }
+}
+
+impl<'a> Plan<'a> {
+    /// Reads and checks a plan.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it. Never panics, whatever the bytes.
+    pub fn parse(bytes: &'a [u8]) -> Result<Plan<'a>, PlanError> {
+        if !bytes.starts_with(&record::MAGIC) {
+            return Err(PlanError::NotAPlan);
+        }
+        let short = |expected| PlanError::Length { found: bytes.len(), expected };
+        let (header, rest) =
+            record::Header::ref_from_prefix(bytes).map_err(|_| short(size_of::<record::Header>()))?;
+        if header.version != record::VERSION {
+            return Err(PlanError::Version { found: header.version.get() });
+        }
+        if header.file_len.get() as usize != bytes.len() {
+            return Err(short(header.file_len.get() as usize));
+        }
+        if usize::from(header.header_len.get()) != size_of::<record::Header>() {
+            return Err(PlanError::Field {
+                place: Place::Header,
+                field: "header length",
+                found: header.header_len.get().into(),
+                rule: "exactly",
+                limit: size_of::<record::Header>() as i64,
+            });
+        }
+        let (found, expected) = (check::checksum(bytes), header.checksum.get());
+        if found != expected {
+            return Err(PlanError::Checksum { found, expected });
+        }
+        let sections = || short(header.sections_len());
+        let (tensors, rest) = table(rest, header.tensors.get()).ok_or_else(sections)?;
+        let (operators, rest) = table(rest, header.operators.get()).ok_or_else(sections)?;
+        let (edges, rest) = table(rest, header.edges.get()).ok_or_else(sections)?;
+        let (outputs, data) = table(rest, header.outputs.get()).ok_or_else(sections)?;
+        let plan = Plan { header, tensors, operators, edges, outputs, data };
+        check::check(&plan)?;
+        Ok(plan)
+    }
+
+    /// Tensor `index`; tensor 0 is the network's input.
+    pub fn tensor(&self, index: u16) -> Option<Tensor> {
+        self.tensors.get(usize::from(index)).map(|t| Tensor {
+            channels: t.channels.get(),
+            scale: t.scale.get(),
+            zero_point: t.zero_point,
+            ring: t.ring.get(),
+        })
+    }
+
+    /// All tensors.
+    pub fn tensors(&self) -> impl ExactSizeIterator<Item = Tensor> + '_ {
+        self.tensors.iter().map(|t| Tensor {
+            channels: t.channels.get(),
+            scale: t.scale.get(),
+            zero_point: t.zero_point,
+            ring: t.ring.get(),
+        })
+    }
+
+    /// Operator `index`.
+    pub fn operator(&self, index: usize) -> Option<Operator<'a>> {
+        self.decode(index, self.operators.get(index)?).ok()
+    }
+
+    /// All operators, in topological order.
+    pub fn operators(&self) -> impl Iterator<Item = Operator<'a>> + '_ {
+        (0..self.operators.len()).filter_map(|index| self.operator(index))
+    }
+
+    /// All outputs.
+    pub fn outputs(&self) -> impl Iterator<Item = Output<'a>> + '_ {
+        (0..self.outputs.len()).filter_map(|index| self.output(index).ok())
+    }
+
+    /// The index of the output that holds class indices, if there is one.
+    pub fn mask_output(&self) -> Option<usize> {
+        self.outputs().position(|output| output.role == Role::Mask)
+    }
+
+    /// Preprocessing.
+    pub fn input(&self) -> Input {
+        let input = &self.header.input;
+        let levels = Levels { low: input.low.get(), high: input.high.get() };
+        Input {
+            normalization: match input.policy {
+                0 => Normalization::Fixed(levels),
+                policy => Normalization::Percentile { low: levels.low, high: levels.high, previous: policy == 2 },
+            },
+            order: if input.order == 0 { Order::Rgb } else { Order::Bgr },
+            gain: input.gain.map(|v| v.get()),
+            offset: input.offset.map(|v| v.get()),
+        }
+    }
+
+    /// Post-processing.
+    pub fn post(&self) -> Post {
+        let post = &self.header.post;
+        Post {
+            task: match post.task {
+                0 => Task::None,
+                1 => Task::Components,
+                _ => Task::InteriorBorder { object: post.object, border: post.border },
+            },
+            min_area: post.min_area.get(),
+            grow: post.grow.get(),
+            threshold: post.threshold.get(),
+        }
+    }
+
+    /// Class names, in the order of their indices.
+    pub fn classes(&self) -> str::Lines<'a> {
+        self.text(self.header.classes, Place::Header).unwrap_or("").lines()
+    }
+
+    /// Where the plan comes from: one `key=value` a line.
+    pub fn provenance(&self) -> &'a str {
+        self.text(self.header.provenance, Place::Header).unwrap_or("")
+    }
+
+    /// Which frame sides the network takes without padding.
+    pub fn alignment(&self) -> Alignment {
+        Alignment {
+            multiple: self.header.multiple.map(|v| v.get()),
+            remainder: self.header.remainder.map(|v| v.get()),
+        }
+    }
+
+    /// Size of the file in bytes.
+    pub fn file_len(&self) -> usize {
+        self.header.file_len.get() as usize
+    }
+
+    pub(super) fn header(&self) -> &'a record::Header {
+        self.header
+    }
+
+    pub(super) fn output(&self, index: usize) -> Result<Output<'a>, PlanError> {
+        let place = Place::Output(index as u16);
+        let Some(output) = self.outputs.get(index) else {
+            return Err(check::field(place, "index", index as i64, "below", self.outputs.len() as i64));
+        };
+        let role = match output.role {
+            0 => Role::Raw,
+            1 => Role::Mask,
+            found => return Err(check::field(place, "role", found.into(), "at most", 1)),
+        };
+        Ok(Output { tensor: output.tensor.get(), role, name: self.text(output.name, place)? })
+    }
+
+    /// The edges of an operator; empty where the record is wrong, which [`Plan::parse`] refuses.
+    pub(crate) fn operator_edges(&self, operator: &record::Operator) -> &'a [record::Edge] {
+        let first = usize::from(operator.first_edge.get());
+        self.edges.get(first..first + usize::from(operator.edges.get())).unwrap_or(&[])
+    }
+
+    pub(super) fn text(&self, span: Span, place: Place) -> Result<&'a str, PlanError> {
+        str::from_utf8(self.bytes(span, place, "text")?).map_err(|_| PlanError::Text { place })
+    }
+
+    fn bytes(&self, span: Span, place: Place, field: &'static str) -> Result<&'a [u8], PlanError> {
+        let (start, len) = (u64::from(span.offset.get()), u64::from(span.len.get()));
+        let end = start + len;
+        if end > self.data.len() as u64 {
+            return Err(check::field(place, field, end as i64, "an end of at most", self.data.len() as i64));
+        }
+        Ok(&self.data[start as usize..end as usize])
+    }
+
+    fn items<T: FromBytes + Immutable + KnownLayout + Unaligned>(
+        &self,
+        span: Span,
+        place: Place,
+        field: &'static str,
+    ) -> Result<&'a [T], PlanError> {
+        <[T]>::ref_from_bytes(self.bytes(span, place, field)?).map_err(|_| {
+            check::field(place, field, span.len.get().into(), "bytes in multiples of", size_of::<T>() as i64)
+        })
+    }
+
+    /// Operator `index` from its record: every enumeration and span checked, nothing else.
+    pub(super) fn decode(&self, index: usize, record: &'a record::Operator) -> Result<Operator<'a>, PlanError> {
+        let Some(&kind_name) = KINDS.get(usize::from(record.kind)).filter(|name| !name.is_empty()) else {
+            let place = Place::Operator(index as u16, "unknown");
+            return Err(check::field(place, "kind", record.kind.into(), "at most", KINDS.len() as i64 - 1));
+        };
+        let place = Place::Operator(index as u16, kind_name);
+        let mode = |limit: u8| {
+            if record.mode > limit {
+                return Err(check::field(place, "mode", record.mode.into(), "at most", limit.into()));
+            }
+            Ok(record.mode)
+        };
+        let pads = record.pads.map(|v| v.get());
+        let window = |padding| Window {
+            kernel: record.kernel.map(|v| v.get()),
+            stride: record.stride.map(|v| v.get()),
+            dilation: record.dilation.map(|v| v.get()),
+            padding,
+            ceil: record.flags & 1 != 0,
+        };
+        let padded_window = || {
+            Ok(window(match mode(2)? {
+                0 => Padding::Explicit(pads),
+                1 => Padding::SameUpper,
+                _ => Padding::SameLower,
+            }))
+        };
+        let clamp = Clamp { low: record.clamp[0], high: record.clamp[1] };
+        let conv = |window| {
+            Ok(Conv {
+                window,
+                group: record.group.get(),
+                weights: self.items(record.weights, place, "weights")?,
+                bias: self.items(record.bias, place, "bias")?,
+                scales: self.items(record.scales, place, "scales")?,
+                clamp,
+            })
+        };
+        let size = record.size.map(|v| v.get());
+        let factor = record.factor.map(|v| v.get());
+        let op = match record.kind {
+            kind::CONV => Op::Conv(conv(padded_window()?)?),
+            kind::CONV_TRANSPOSE => Op::ConvTranspose {
+                conv: conv(window(Padding::Explicit(pads)))?,
+                output_padding: [size[0], size[1]],
+            },
+            kind::MAX_POOL => Op::MaxPool(padded_window()?),
+            kind::AVERAGE_POOL => Op::AveragePool(Pool {
+                window: padded_window()?,
+                count_include_pad: record.flags & 2 != 0,
+                factor: factor[0],
+            }),
+            kind::GLOBAL_AVERAGE_POOL => Op::GlobalAveragePool(factor[0]),
+            kind::RESIZE => Op::Resize(Resize {
+                ratio: [[size[0], size[1]], [size[2], size[3]]],
+                coordinates: match mode(3)? {
+                    0 => Coordinates::HalfPixel,
+                    1 => Coordinates::PytorchHalfPixel,
+                    2 => Coordinates::AlignCorners,
+                    _ => Coordinates::Asymmetric,
+                },
+                nearest: match record.rounding {
+                    0 => None,
+                    1 => Some(Nearest::Floor),
+                    2 => Some(Nearest::Ceil),
+                    3 => Some(Nearest::RoundPreferFloor),
+                    4 => Some(Nearest::RoundPreferCeil),
+                    found => return Err(check::field(place, "rounding", found.into(), "at most", 4)),
+                },
+                factor: factor[0],
+            }),
+            kind::CONCAT => Op::Concat { tables: self.items(record.weights, place, "tables")? },
+            kind::ADD => Op::Add { factor, clamp },
+            kind::MUL => Op::Mul { factor: factor[0], clamp },
+            kind::TABLE => Op::Table(self.items(record.weights, place, "table")?),
+            kind::PAD => Op::Pad {
+                pads,
+                mode: match mode(2)? {
+                    0 => PadMode::Constant(record.value),
+                    1 => PadMode::Reflect,
+                    _ => PadMode::Edge,
+                },
+            },
+            kind::SLICE => Op::Slice { crop: pads, channel: size[0] },
+            kind::ARG_MAX => Op::ArgMax,
+            kind::SOFTMAX => Op::Softmax(self.items(record.bias, place, "exponentials")?),
+            _ => Op::Classify(match mode(1)? {
+                0 => Classify::InteriorBorder {
+                    object: size[0] as u8,
+                    border: size[1] as u8,
+                    threshold: record.value,
+                },
+                _ => Classify::Above { threshold: record.value },
+            }),
+        };
+        let inputs = self.operator_edges(record);
+        let name = self.text(record.name, place)?;
+        Ok(Operator { name, inputs, strip: record.strip.get(), op })
+    }
+}
+
+/// Names of the kinds, by [`kind`]; empty where there is none.
+const KINDS: [&str; 16] = [
+    "",
+    "Conv",
+    "ConvTranspose",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+    "Resize",
+    "Concat",
+    "Add",
+    "Mul",
+    "Table",
+    "Pad",
+    "Slice",
+    "ArgMax",
+    "Softmax",
+    "Classify",
+];
+
+/// The name of a kind of operator.
+pub(crate) fn kind_name(kind: u8) -> &'static str {
+    KINDS.get(usize::from(kind)).copied().unwrap_or("")
+}
+
+fn table<T: FromBytes + Immutable + KnownLayout + Unaligned>(bytes: &[u8], count: u16) -> Option<(&[T], &[u8])> {
+    <[T]>::ref_from_prefix_with_elems(bytes, usize::from(count)).ok()
+}
+
+impl Op<'_> {
+    /// The value of [`record::Operator::kind`].
+    pub fn kind(&self) -> u8 {
+        match self {
+            Op::Conv(_) => kind::CONV,
+            Op::ConvTranspose { .. } => kind::CONV_TRANSPOSE,
+            Op::MaxPool(_) => kind::MAX_POOL,
+            Op::AveragePool(_) => kind::AVERAGE_POOL,
+            Op::GlobalAveragePool(_) => kind::GLOBAL_AVERAGE_POOL,
+            Op::Resize(_) => kind::RESIZE,
+            Op::Concat { .. } => kind::CONCAT,
+            Op::Add { .. } => kind::ADD,
+            Op::Mul { .. } => kind::MUL,
+            Op::Table(_) => kind::TABLE,
+            Op::Pad { .. } => kind::PAD,
+            Op::Slice { .. } => kind::SLICE,
+            Op::ArgMax => kind::ARG_MAX,
+            Op::Softmax(_) => kind::SOFTMAX,
+            Op::Classify(_) => kind::CLASSIFY,
+        }
+    }
+
+    /// ONNX's name of the operator (or ours, for Table and Classify).
+    pub fn name(&self) -> &'static str {
+        kind_name(self.kind())
+    }
+}
