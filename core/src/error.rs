@@ -90,7 +90,11 @@ impl fmt::Display for PlanError {
         match self {
             PlanError::NotAPlan => f.write_str("plan: the file does not start with MTM1; expected a .mtm plan"),
             PlanError::Version { found } => {
-                write!(f, "plan: format version {found}, expected {}; compile the model again", crate::plan::record::VERSION)
+                write!(
+                    f,
+                    "plan: format version {found}, expected {}; compile the model again",
+                    crate::plan::record::VERSION
+                )
             }
             PlanError::Length { found, expected } => write!(f, "plan: the file has {found} bytes, expected {expected}"),
             PlanError::Checksum { found, expected } => {
@@ -183,14 +187,20 @@ impl fmt::Display for SessionError {
                 write!(f, "session: the frame is {width}x{height}, expected sides from 1 to {limit}")
             }
             SessionError::Shape { operator, kind, what, found, expected } => {
-                write!(f, "session: operator {operator} ({kind}): {what} is {found}, expected {expected}: the network does not fit this frame size")
+                write!(
+                    f,
+                    "session: operator {operator} ({kind}): {what} is {found}, expected {expected}: the network does not fit this frame size"
+                )
             }
             SessionError::ArenaTooShort { found, expected } => {
                 write!(f, "session: the arena has {found} bytes, expected {expected}")
             }
             SessionError::TooLarge => f.write_str("session: the rings do not fit this machine's address space"),
             SessionError::RingTooShort { tensor, rows } => {
-                write!(f, "session: tensor {tensor}: a ring of {rows} rows stalls the schedule; compile the model again")
+                write!(
+                    f,
+                    "session: tensor {tensor}: a ring of {rows} rows stalls the schedule; compile the model again"
+                )
             }
             SessionError::RowLength { found, expected } => {
                 write!(f, "session: the row has {found} values, expected {expected}")

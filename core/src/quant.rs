@@ -26,6 +26,7 @@ impl Clamp {
 ///
 /// The bound costs nothing, as the result is then saturated to int8; it makes the classic addition of 1.5·2²³, whose
 /// unit in the last place is 1, exact on every IEEE machine.
+#[allow(clippy::manual_clamp, reason = "clamp would let NaN through")]
 pub fn round_half_even(value: f32) -> i32 {
     const UNIT_ULP: f32 = 12_582_912.0;
     ((value.max(-1024.0).min(1024.0) + UNIT_ULP) - UNIT_ULP) as i32

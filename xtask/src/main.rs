@@ -1,2 +1,57 @@
-//! `cargo xtask …`: the steps that people and CI run.
-fn main() {}
+//! `cargo xtask …`: the steps that people and CI run, one by one or all together.
+//!
+//! Every step sets up what it needs, or says exactly what to install; none is skipped silently.
+
+mod setup;
+mod steps;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use xshell::Shell;
+
+/// Builds, tests and checks microtome.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Command {
+    /// Everything that CI runs: lints, host, aarch64, bare, zoo.
+    Test,
+    /// Formatting and clippy.
+    Lint,
+    /// The tests of every crate on this machine.
+    Host,
+    /// core's tests and the conformance suite on AArch64, under qemu-aarch64.
+    Aarch64,
+    /// core for machines without an operating system; the firmware on a Cortex-M under QEMU.
+    Bare,
+    /// The zoo's models on their held-out frames, where ../shared/data or MICROTOME_DATA is there.
+    Zoo,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let sh = Shell::new()?;
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the xtask has no parent folder")?;
+    sh.change_dir(root);
+    match arguments.command {
+        Command::Test => {
+            steps::lint(&sh)?;
+            steps::host(&sh)?;
+            steps::aarch64(&sh)?;
+            steps::bare(&sh)?;
+            steps::zoo(&sh)?;
+        }
+        Command::Lint => steps::lint(&sh)?,
+        Command::Host => steps::host(&sh)?,
+        Command::Aarch64 => steps::aarch64(&sh)?,
+        Command::Bare => steps::bare(&sh)?,
+        Command::Zoo => steps::zoo(&sh)?,
+    }
+    println!("\nxtask: all done");
+    Ok(())
+}

@@ -42,11 +42,7 @@ pub(super) struct Components<const OPEN: usize> {
 }
 
 impl<const OPEN: usize> Components<OPEN> {
-    pub const EMPTY: Self = Self {
-        slots: Vec::new(),
-        free: Vec::new(),
-        named: 0,
-    };
+    pub const EMPTY: Self = Self { slots: Vec::new(), free: Vec::new(), named: 0 };
 
     pub fn clear(&mut self) {
         self.slots.clear();
@@ -117,11 +113,7 @@ impl<const OPEN: usize> Components<OPEN> {
     pub fn unite(&mut self, one: SlotId, other: SlotId) -> (SlotId, SlotId) {
         let earlier = self.object(one).id < self.object(other).id;
         let (into, from) = if earlier { (one, other) } else { (other, one) };
-        let Slot {
-            object: gone,
-            last_row,
-            ..
-        } = self.slot(from);
+        let Slot { object: gone, last_row, .. } = self.slot(from);
         let (gone, last_row) = (*gone, *last_row);
         self.slot_mut(from).link = Link::Alias(into);
         let slot = self.slot_mut(into);
@@ -157,14 +149,8 @@ impl<const OPEN: usize> Components<OPEN> {
 
     /// Of the components whose last row lies above `row`, the one with the smallest id.
     pub fn first_ended_above(&self, row: i32) -> Option<SlotId> {
-        let ended = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(_, slot)| slot.link == Link::Root && slot.last_row < row);
-        ended
-            .min_by_key(|(_, slot)| slot.object.id)
-            .map(|(index, _)| SlotId(index as u16))
+        let ended = self.slots.iter().enumerate().filter(|(_, slot)| slot.link == Link::Root && slot.last_row < row);
+        ended.min_by_key(|(_, slot)| slot.object.id).map(|(index, _)| SlotId(index as u16))
     }
 
     /// Frees a component's slot.
@@ -203,20 +189,14 @@ mod tests {
         let [a, b, c] = [0, 1, 2].map(|_| components.open(1).unwrap());
         for (slot, row) in [(a, 5), (b, 6), (c, 7)] {
             components.add_seeds(slot, row, 10);
-            components
-                .object_mut(slot)
-                .moments
-                .add_run(row as u16, 0, 10);
+            components.object_mut(slot).moments.add_run(row as u16, 0, 10);
         }
         assert_eq!(components.unite(c, b), (b, c));
         assert_eq!(components.unite(a, b), (a, b));
         components.flatten();
         assert_eq!([a, b, c].map(|slot| components.root(slot)), [a; 3]);
         let object = components.object(a);
-        assert_eq!(
-            (object.id(), object.area(), object.interior_area()),
-            (1, 30, 30)
-        );
+        assert_eq!((object.id(), object.area(), object.interior_area()), (1, 30, 30));
     }
 
     #[test]

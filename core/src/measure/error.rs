@@ -81,45 +81,24 @@ pub enum MeasureError {
 impl fmt::Display for MeasureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Frame {
-                height,
-                width,
-                widest,
-            } => write!(
+            Self::Frame { height, width, widest } => write!(
                 f,
                 "measure: the frame is {height} rows of {width} px; expected at least one pixel, rows of at most {widest} px \
                  (WIDTH of Objects<WIDTH, OPEN>), at most 65535 rows and 2^31 - 1 px in all"
             ),
             Self::Grow { grow_px } => {
-                write!(
-                    f,
-                    "measure: the grow distance is {grow_px} px; expected 0 to 4 px"
-                )
+                write!(f, "measure: the grow distance is {grow_px} px; expected 0 to 4 px")
             }
             Self::Classes { object, border } => write!(
                 f,
                 "measure: the object class is {object} and the border class {border}; expected two classes, \
                  neither of them the background (0)"
             ),
-            Self::MaskRow {
-                row,
-                found,
-                expected,
-            } => {
-                write!(
-                    f,
-                    "measure: mask row {row} has {found} px; expected {expected}"
-                )
+            Self::MaskRow { row, found, expected } => {
+                write!(f, "measure: mask row {row} has {found} px; expected {expected}")
             }
-            Self::IntensityRow {
-                row,
-                found,
-                expected,
-            } => {
-                write!(
-                    f,
-                    "measure: the intensities of row {row} are {found} values; expected {expected}"
-                )
+            Self::IntensityRow { row, found, expected } => {
+                write!(f, "measure: the intensities of row {row} are {found} values; expected {expected}")
             }
             Self::Class { row, column, found } => {
                 write!(
@@ -128,10 +107,7 @@ impl fmt::Display for MeasureError {
                 )
             }
             Self::Rows { found, expected } => {
-                write!(
-                    f,
-                    "measure: the frame has {found} mask rows; expected {expected}"
-                )
+                write!(f, "measure: the frame has {found} mask rows; expected {expected}")
             }
             Self::TooManyOpen { row, open, enough } => write!(
                 f,

@@ -23,11 +23,7 @@ const SIDE: usize = 2 * MAX_REACH + 1;
 /// Every step within a square of `MAX_REACH`, shortest first, equal ones in scan-line order.
 const STEPS: [Step; SIDE * SIDE] = {
     let reach = MAX_REACH as i32;
-    let mut steps = [Step {
-        rows: 0,
-        columns: 0,
-        square: 0,
-    }; SIDE * SIDE];
+    let mut steps = [Step { rows: 0, columns: 0, square: 0 }; SIDE * SIDE];
     let mut count = 0;
     let mut square = 0;
     while count < steps.len() {
@@ -36,11 +32,7 @@ const STEPS: [Step; SIDE * SIDE] = {
             let mut columns = -reach;
             while columns <= reach {
                 if (rows * rows + columns * columns) as u32 == square {
-                    steps[count] = Step {
-                        rows,
-                        columns,
-                        square,
-                    };
+                    steps[count] = Step { rows, columns, square };
                     count += 1;
                 }
                 columns += 1;
@@ -62,10 +54,7 @@ pub(super) struct Distance {
 }
 
 impl Distance {
-    pub const NONE: Self = Self {
-        square: 0,
-        reach: 0,
-    };
+    pub const NONE: Self = Self { square: 0, reach: 0 };
 
     /// The distance `px`, if it lies in `0..=MAX_REACH`.
     pub fn new(px: f32) -> Option<Self> {
@@ -74,10 +63,7 @@ impl Distance {
         }
         // Exact in f64: twice the 24 bits of an f32.
         let square = (f64::from(px) * f64::from(px)) as u32;
-        Some(Self {
-            square,
-            reach: square.isqrt() as u8,
-        })
+        Some(Self { square, reach: square.isqrt() as u8 })
     }
 
     /// Rows above and below a pixel that its growing depends on.
@@ -87,12 +73,7 @@ impl Distance {
 }
 
 /// Grows over the border pixels of row `y`; the rows up to `y + reach` must be there.
-pub(super) fn grow_row<const WIDTH: usize>(
-    rows: &mut Rows<WIDTH>,
-    y: i32,
-    width: usize,
-    distance: Distance,
-) {
+pub(super) fn grow_row<const WIDTH: usize>(rows: &mut Rows<WIDTH>, y: i32, width: usize, distance: Distance) {
     if distance.reach == 0 {
         return;
     }
@@ -100,13 +81,10 @@ pub(super) fn grow_row<const WIDTH: usize>(
         if rows.row(y)[x] != Cell::BORDER {
             continue;
         }
-        let nearest = STEPS
-            .iter()
-            .take_while(|step| step.square <= distance.square)
-            .find_map(|step| {
-                let x = x.checked_add_signed(step.columns as isize)?;
-                rows.row(y + step.rows).get(x)?.seed_of()
-            });
+        let nearest = STEPS.iter().take_while(|step| step.square <= distance.square).find_map(|step| {
+            let x = x.checked_add_signed(step.columns as isize)?;
+            rows.row(y + step.rows).get(x)?.seed_of()
+        });
         if let Some(slot) = nearest {
             rows.row_mut(y)[x] = Cell::grown(slot);
         }
@@ -122,15 +100,9 @@ mod tests {
     #[test]
     fn steps_are_all_there_and_in_order() {
         for (n, step) in STEPS.iter().enumerate() {
-            assert_eq!(
-                step.square,
-                (step.rows * step.rows + step.columns * step.columns) as u32
-            );
+            assert_eq!(step.square, (step.rows * step.rows + step.columns * step.columns) as u32);
             for later in &STEPS[n + 1..] {
-                assert!(
-                    (step.square, step.rows, step.columns)
-                        < (later.square, later.rows, later.columns)
-                );
+                assert!((step.square, step.rows, step.columns) < (later.square, later.rows, later.columns));
             }
         }
     }
@@ -138,20 +110,8 @@ mod tests {
     #[test]
     fn distances_are_bounded() {
         assert_eq!(Distance::new(0.0), Some(Distance::NONE));
-        assert_eq!(
-            Distance::new(2.5),
-            Some(Distance {
-                square: 6,
-                reach: 2
-            })
-        );
-        assert_eq!(
-            Distance::new(4.0),
-            Some(Distance {
-                square: 16,
-                reach: 4
-            })
-        );
+        assert_eq!(Distance::new(2.5), Some(Distance { square: 6, reach: 2 }));
+        assert_eq!(Distance::new(4.0), Some(Distance { square: 16, reach: 4 }));
         for px in [-1.0, 4.01, f32::NAN, f32::INFINITY] {
             assert_eq!(Distance::new(px), None);
         }
@@ -161,30 +121,13 @@ mod tests {
     fn equally_near_interiors_go_by_scan_line_order() {
         let (left, right, above) = (SlotId(0), SlotId(1), SlotId(2));
         let mut rows = Rows::<3>::EMPTY;
-        rows.row_mut(4)
-            .copy_from_slice(&[Cell::seed(left), Cell::BORDER, Cell::seed(right)]);
-        grow_row(
-            &mut rows,
-            4,
-            3,
-            Distance {
-                square: 1,
-                reach: 1,
-            },
-        );
+        rows.row_mut(4).copy_from_slice(&[Cell::seed(left), Cell::BORDER, Cell::seed(right)]);
+        grow_row(&mut rows, 4, 3, Distance { square: 1, reach: 1 });
         assert_eq!(rows.row(4)[1], Cell::grown(left));
 
         rows.row_mut(4)[1] = Cell::BORDER;
         rows.row_mut(3)[1] = Cell::seed(above);
-        grow_row(
-            &mut rows,
-            4,
-            3,
-            Distance {
-                square: 1,
-                reach: 1,
-            },
-        );
+        grow_row(&mut rows, 4, 3, Distance { square: 1, reach: 1 });
         assert_eq!(rows.row(4)[1], Cell::grown(above));
     }
 }

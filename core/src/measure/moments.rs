@@ -43,12 +43,7 @@ impl Moments {
         row_row: 0,
         row_column: 0,
         column_column: 0,
-        bounds: BoundingBox {
-            top: u16::MAX,
-            left: u16::MAX,
-            bottom: 0,
-            right: 0,
-        },
+        bounds: BoundingBox { top: u16::MAX, left: u16::MAX, bottom: 0, right: 0 },
     };
 
     /// Adds the pixels of columns `start..end` in `row`.
@@ -118,12 +113,7 @@ pub(super) struct Brightness {
 }
 
 impl Brightness {
-    pub const EMPTY: Self = Self {
-        known: 0,
-        sum: 0,
-        min: i32::MAX,
-        max: i32::MIN,
-    };
+    pub const EMPTY: Self = Self { known: 0, sum: 0, min: i32::MAX, max: i32::MIN };
 
     /// Adds the intensities of pixels.
     pub fn add<T: Copy + Into<i32>>(&mut self, values: &[T]) {
@@ -160,10 +150,7 @@ mod tests {
                 let mut pixel = Moments::EMPTY;
                 pixel.add_run(row, column, column + 1);
                 assert_eq!((pixel.area, pixel.row, pixel.column), (1, y, x));
-                assert_eq!(
-                    (pixel.row_row, pixel.row_column, pixel.column_column),
-                    (y * y, y * x, x * x)
-                );
+                assert_eq!((pixel.row_row, pixel.row_column, pixel.column_column), (y * y, y * x, x * x));
                 by_pixel.absorb(&pixel);
             }
         }
@@ -182,25 +169,17 @@ mod tests {
             wide.add_run(row, 0, long);
         }
         assert_eq!(tall.scaled_covariances()[0], wide.scaled_covariances()[2]);
-        assert_eq!(
-            tall.scaled_covariances()[1],
-            0,
-            "a rectangle's axes are its sides"
-        );
+        assert_eq!(tall.scaled_covariances()[1], 0, "a rectangle's axes are its sides");
     }
 
     #[test]
     fn brightness_of_halves_is_that_of_the_whole() {
-        let (mut left, mut right, mut whole) =
-            (Brightness::EMPTY, Brightness::EMPTY, Brightness::EMPTY);
+        let (mut left, mut right, mut whole) = (Brightness::EMPTY, Brightness::EMPTY, Brightness::EMPTY);
         left.add(&[3u8, 200]);
         right.add(&[-7i8, 5]);
         left.absorb(&right);
         whole.add(&[3i32, 200, -7, 5]);
         assert_eq!(left, whole);
-        assert_eq!(
-            (whole.known, whole.sum, whole.min, whole.max),
-            (4, 201, -7, 200)
-        );
+        assert_eq!((whole.known, whole.sum, whole.min, whole.max), (4, 201, -7, 200));
     }
 }

@@ -91,10 +91,7 @@ impl Object {
     /// The mean position of the pixels.
     pub fn centroid(&self) -> Point {
         let area = f64::from(self.moments.area);
-        Point {
-            row: self.moments.row as f64 / area,
-            column: self.moments.column as f64 / area,
-        }
+        Point { row: self.moments.row as f64 / area, column: self.moments.column as f64 / area }
     }
 
     /// The length of the contour through the centres of the edge pixels (`regionprops`' `perimeter`, 4-neighbourhood).
@@ -133,35 +130,19 @@ impl Object {
             major: 4.0 * sqrt(large),
             minor: 4.0 * sqrt(small),
             orientation,
-            eccentricity: if large > 0.0 {
-                sqrt(1.0 - small / large)
-            } else {
-                0.0
-            },
+            eccentricity: if large > 0.0 { sqrt(1.0 - small / large) } else { 0.0 },
         }
     }
 
     /// The intensities under the object; `None` unless all of its rows came with intensities.
     pub fn intensity(&self) -> Option<Intensity> {
-        let Brightness {
-            known,
-            sum,
-            min,
-            max,
-        } = self.brightness;
-        (known == self.moments.area).then(|| Intensity {
-            min,
-            mean: sum as f64 / f64::from(known),
-            max,
-        })
+        let Brightness { known, sum, min, max } = self.brightness;
+        (known == self.moments.area).then(|| Intensity { min, mean: sum as f64 / f64::from(known), max })
     }
 
     /// The same figures in µm and µm², for square pixels of side `pixel_size_um`.
     pub fn in_um(&self, pixel_size_um: f64) -> InUm<'_> {
-        InUm {
-            object: self,
-            pixel_size_um,
-        }
+        InUm { object: self, pixel_size_um }
     }
 }
 
@@ -182,10 +163,7 @@ impl InUm<'_> {
     /// Mean position in µm from the first pixel's centre.
     pub fn centroid(&self) -> Point {
         let Point { row, column } = self.object.centroid();
-        Point {
-            row: row * self.pixel_size_um,
-            column: column * self.pixel_size_um,
-        }
+        Point { row: row * self.pixel_size_um, column: column * self.pixel_size_um }
     }
 
     /// Perimeter in µm.
@@ -201,10 +179,6 @@ impl InUm<'_> {
     /// The ellipse with its axes in µm.
     pub fn ellipse(&self) -> Ellipse {
         let ellipse = self.object.ellipse();
-        Ellipse {
-            major: ellipse.major * self.pixel_size_um,
-            minor: ellipse.minor * self.pixel_size_um,
-            ..ellipse
-        }
+        Ellipse { major: ellipse.major * self.pixel_size_um, minor: ellipse.minor * self.pixel_size_um, ..ellipse }
     }
 }

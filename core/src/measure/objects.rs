@@ -41,11 +41,7 @@ impl<const WIDTH: usize, const OPEN: usize> Objects<WIDTH, OPEN> {
         }
         let size = u64::from(height) * u64::from(width);
         if size == 0 || width as usize > WIDTH || height > MAX_SIDE || size > MAX_PIXELS {
-            return Err(MeasureError::Frame {
-                height,
-                width,
-                widest: WIDTH,
-            });
+            return Err(MeasureError::Frame { height, width, widest: WIDTH });
         }
         Ok(Self {
             rules: Rules::new(task)?,
@@ -113,10 +109,7 @@ impl<const WIDTH: usize, const OPEN: usize> Objects<WIDTH, OPEN> {
     ) -> Result<(), MeasureError> {
         self.guarded(|objects| {
             if objects.next != objects.height {
-                return Err(MeasureError::Rows {
-                    found: objects.next as u32,
-                    expected: objects.height as u32,
-                });
+                return Err(MeasureError::Rows { found: objects.next as u32, expected: objects.height as u32 });
             }
             for _ in 0..objects.linger() {
                 objects.rows.begin(objects.next);
@@ -129,10 +122,7 @@ impl<const WIDTH: usize, const OPEN: usize> Objects<WIDTH, OPEN> {
     }
 
     /// Runs `step` unless an earlier one failed, and remembers if this one does.
-    fn guarded(
-        &mut self,
-        step: impl FnOnce(&mut Self) -> Result<(), MeasureError>,
-    ) -> Result<(), MeasureError> {
+    fn guarded(&mut self, step: impl FnOnce(&mut Self) -> Result<(), MeasureError>) -> Result<(), MeasureError> {
         match self.failed {
             Some(error) => Err(error),
             None => step(self).inspect_err(|&error| self.failed = Some(error)),
@@ -153,33 +143,19 @@ impl<const WIDTH: usize, const OPEN: usize> Objects<WIDTH, OPEN> {
     ) -> Result<(), MeasureError> {
         let row = self.next;
         if row >= self.height {
-            return Err(MeasureError::Rows {
-                found: row as u32 + 1,
-                expected: self.height as u32,
-            });
+            return Err(MeasureError::Rows { found: row as u32 + 1, expected: self.height as u32 });
         }
         if mask.len() != self.width {
-            return Err(MeasureError::MaskRow {
-                row: row as u32,
-                found: mask.len(),
-                expected: self.width as u32,
-            });
+            return Err(MeasureError::MaskRow { row: row as u32, found: mask.len(), expected: self.width as u32 });
         }
         self.rows.begin(row);
         let mut start = 0;
         while start < mask.len() {
             let value = mask[start].into();
             let Ok(class) = u8::try_from(value) else {
-                return Err(MeasureError::Class {
-                    row: row as u32,
-                    column: start,
-                    found: value,
-                });
+                return Err(MeasureError::Class { row: row as u32, column: start, found: value });
             };
-            let length = mask[start..]
-                .iter()
-                .take_while(|&&pixel| pixel.into() == value)
-                .count();
+            let length = mask[start..].iter().take_while(|&&pixel| pixel.into() == value).count();
             let end = start + length;
             match self.rules.meaning(class) {
                 Meaning::Background => {}
@@ -187,12 +163,10 @@ impl<const WIDTH: usize, const OPEN: usize> Objects<WIDTH, OPEN> {
                 Meaning::Object => {
                     let slot = match self.join_above(row, start..end, class, event) {
                         Some(slot) => slot,
-                        None => self.components.open(class).ok_or_else(|| {
-                            MeasureError::TooManyOpen {
-                                row: row as u32,
-                                open: OPEN,
-                                enough: self.enough_open(),
-                            }
+                        None => self.components.open(class).ok_or_else(|| MeasureError::TooManyOpen {
+                            row: row as u32,
+                            open: OPEN,
+                            enough: self.enough_open(),
                         })?,
                     };
                     self.components.add_seeds(slot, row, length as u32);
@@ -240,10 +214,7 @@ impl<const WIDTH: usize, const OPEN: usize> Objects<WIDTH, OPEN> {
         let from = self.components.object(from).id;
         let object = self.components.object_mut(into);
         object.contour = object.contour.plus(settled);
-        event(Event::Merge {
-            from,
-            into: object.id,
-        });
+        event(Event::Merge { from, into: object.id });
         into
     }
 
@@ -277,15 +248,8 @@ impl<const WIDTH: usize, const OPEN: usize> Objects<WIDTH, OPEN> {
         event: &mut impl FnMut(Event<'_>),
     ) -> Result<(), MeasureError> {
         let pixels = intensity(row as u32);
-        if let Some(found) = pixels
-            .map(|pixels| pixels.width())
-            .filter(|&width| width != self.width)
-        {
-            return Err(MeasureError::IntensityRow {
-                row: row as u32,
-                found,
-                expected: self.width as u32,
-            });
+        if let Some(found) = pixels.map(|pixels| pixels.width()).filter(|&width| width != self.width) {
+            return Err(MeasureError::IntensityRow { row: row as u32, found, expected: self.width as u32 });
         }
         let owners = &self.rows.row(row)[..self.width];
         let mut start = 0;
@@ -295,21 +259,14 @@ impl<const WIDTH: usize, const OPEN: usize> Objects<WIDTH, OPEN> {
                 continue;
             };
             let slot = self.components.root(slot);
-            let owned = |cell: &&Cell| {
-                cell.owner()
-                    .is_some_and(|owner| self.components.root(owner) == slot)
-            };
+            let owned = |cell: &&Cell| cell.owner().is_some_and(|owner| self.components.root(owner) == slot);
             let end = start + owners[start..].iter().take_while(owned).count();
             let object = self.components.object_mut(slot);
             object.moments.add_run(row as u16, start as u16, end as u16);
             if let Some(pixels) = pixels {
                 pixels.add_to(&mut object.brightness, start..end);
             }
-            event(Event::Run {
-                row: row as u32,
-                columns: start..end,
-                id: object.id,
-            });
+            event(Event::Run { row: row as u32, columns: start..end, id: object.id });
             start = end;
         }
         Ok(())
@@ -335,9 +292,7 @@ impl<const WIDTH: usize, const OPEN: usize> Objects<WIDTH, OPEN> {
                     };
                     if slot == owner {
                         window.insert(dy, dx);
-                    } else if !Window::ignores(dy, dx)
-                        && self.components.may_unite(owner, slot, self.next)
-                    {
+                    } else if !Window::ignores(dy, dx) && self.components.may_unite(owner, slot, self.next) {
                         match others.iter_mut().find(|(other, _)| *other == slot) {
                             Some((_, foreign)) => foreign.insert(dy, dx),
                             None => {
@@ -350,12 +305,10 @@ impl<const WIDTH: usize, const OPEN: usize> Objects<WIDTH, OPEN> {
                     }
                 }
             }
-            let contour = self.seams.note(owner, window, &others).map_err(|_| {
-                MeasureError::TooManySeams {
-                    row: row as u32,
-                    open: OPEN,
-                }
-            })?;
+            let contour = self
+                .seams
+                .note(owner, window, &others)
+                .map_err(|_| MeasureError::TooManySeams { row: row as u32, open: OPEN })?;
             let object = self.components.object_mut(owner);
             object.contour = object.contour.plus(contour);
         }
@@ -376,10 +329,8 @@ impl<const WIDTH: usize, const OPEN: usize> Objects<WIDTH, OPEN> {
             let (height, width) = (self.height as u16, self.width as u16);
             let object = self.components.object_mut(slot);
             let bounds = object.moments.bounds;
-            object.touches_border = bounds.top == 0
-                || bounds.left == 0
-                || bounds.bottom == height
-                || bounds.right == width;
+            object.touches_border =
+                bounds.top == 0 || bounds.left == 0 || bounds.bottom == height || bounds.right == width;
             if object.seed_area < self.rules.min_area {
                 event(Event::Dropped { id: object.id });
             } else {

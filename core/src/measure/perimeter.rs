@@ -11,13 +11,10 @@ const SIDE: usize = 2 * RADIUS + 1;
 const CENTRE: usize = RADIUS * SIDE + RADIUS;
 
 /// The four neighbours that share a side with the centre.
-const SIDES: u32 =
-    1 << (CENTRE - SIDE) | 1 << (CENTRE - 1) | 1 << (CENTRE + 1) | 1 << (CENTRE + SIDE);
+const SIDES: u32 = 1 << (CENTRE - SIDE) | 1 << (CENTRE - 1) | 1 << (CENTRE + 1) | 1 << (CENTRE + SIDE);
 /// The four that share a corner.
-const CORNERS: u32 = 1 << (CENTRE - SIDE - 1)
-    | 1 << (CENTRE - SIDE + 1)
-    | 1 << (CENTRE + SIDE - 1)
-    | 1 << (CENTRE + SIDE + 1);
+const CORNERS: u32 =
+    1 << (CENTRE - SIDE - 1) | 1 << (CENTRE - SIDE + 1) | 1 << (CENTRE + SIDE - 1) | 1 << (CENTRE + SIDE + 1);
 
 /// Which pixels around (and including) a pixel belong to one object: one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -123,18 +120,9 @@ mod tests {
 
     #[test]
     fn passages_are_those_of_scikit_image() {
-        assert_eq!(
-            centre([".....", ".....", "#####", ".....", "....."]),
-            Some(Passage::Straight)
-        );
-        assert_eq!(
-            centre(["#....", ".#...", "..#..", "...#.", "....#"]),
-            Some(Passage::Diagonal)
-        );
-        assert_eq!(
-            centre([".....", ".....", "###..", "...#.", "....#"]),
-            Some(Passage::Corner)
-        );
+        assert_eq!(centre([".....", ".....", "#####", ".....", "....."]), Some(Passage::Straight));
+        assert_eq!(centre(["#....", ".#...", "..#..", "...#.", "....#"]), Some(Passage::Diagonal));
+        assert_eq!(centre([".....", ".....", "###..", "...#.", "....#"]), Some(Passage::Corner));
         // A lone pixel has no contour to follow, and neither has the end of a line.
         assert_eq!(centre([".....", ".....", "..#..", ".....", "....."]), None);
         assert_eq!(centre([".....", ".....", "..###", ".....", "....."]), None);
@@ -142,10 +130,7 @@ mod tests {
         assert_eq!(centre(["#####"; 5]), None);
         assert_eq!(centre([".....", "..#..", ".###.", "..#..", "....."]), None);
         // The rim of a solid half plane is straight: the row below it is no edge.
-        assert_eq!(
-            centre([".....", ".....", "#####", "#####", "#####"]),
-            Some(Passage::Straight)
-        );
+        assert_eq!(centre([".....", ".....", "#####", "#####", "#####"]), Some(Passage::Straight));
     }
 
     #[test]

@@ -41,11 +41,8 @@ pub(super) fn atan2(y: f64, x: f64) -> f64 {
     if across == 0.0 && along == 0.0 {
         return 0.0;
     }
-    let acute = if along <= across {
-        atan_of_fraction(along / across)
-    } else {
-        FRAC_PI_2 - atan_of_fraction(across / along)
-    };
+    let acute =
+        if along <= across { atan_of_fraction(along / across) } else { FRAC_PI_2 - atan_of_fraction(across / along) };
     let upper = if x < 0.0 { PI - acute } else { acute };
     if y < 0.0 { -upper } else { upper }
 }
@@ -99,10 +96,7 @@ mod tests {
             for x in -60..=60 {
                 let (y, x) = (f64::from(y) * 1.37, f64::from(x) * 0.91);
                 let found = atan2(y, x);
-                assert!(
-                    (found - y.atan2(x)).abs() < 1e-15,
-                    "atan2({y}, {x}) = {found}"
-                );
+                assert!((found - y.atan2(x)).abs() < 1e-15, "atan2({y}, {x}) = {found}");
             }
         }
         assert_eq!(atan2(0.0, 0.0), 0.0);

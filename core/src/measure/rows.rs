@@ -8,11 +8,7 @@ use super::perimeter::RADIUS;
 const KEPT: usize = {
     let growing = 2 * MAX_REACH + 1;
     let following = MAX_REACH + 2 * RADIUS + 1;
-    if growing > following {
-        growing
-    } else {
-        following
-    }
+    if growing > following { growing } else { following }
 };
 
 /// What is known of one pixel.
@@ -49,11 +45,7 @@ impl Cell {
 
     /// The component that owns the pixel by class.
     pub fn seed_of(self) -> Option<SlotId> {
-        if self.0 & Self::GROWN == 0 {
-            self.owner()
-        } else {
-            None
-        }
+        if self.0 & Self::GROWN == 0 { self.owner() } else { None }
     }
 }
 
@@ -65,9 +57,7 @@ pub(super) struct Rows<const WIDTH: usize> {
 }
 
 impl<const WIDTH: usize> Rows<WIDTH> {
-    pub const EMPTY: Self = Self {
-        cells: [[Cell::NONE; WIDTH]; KEPT],
-    };
+    pub const EMPTY: Self = Self { cells: [[Cell::NONE; WIDTH]; KEPT] };
 
     /// Forgets every row.
     pub fn clear(&mut self) {

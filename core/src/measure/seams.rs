@@ -66,9 +66,7 @@ pub(super) struct Seams<const OPEN: usize> {
 }
 
 impl<const OPEN: usize> Seams<OPEN> {
-    pub const EMPTY: Self = Self {
-        entries: Vec::new(),
-    };
+    pub const EMPTY: Self = Self { entries: Vec::new() };
 
     pub fn clear(&mut self) {
         self.entries.clear();
@@ -76,21 +74,13 @@ impl<const OPEN: usize> Seams<OPEN> {
 
     /// Notes a pixel of `owner`, whose own window is `own`, with the windows of `others` that may become one with it.
     /// Returns what the pixel contributes if none does.
-    pub fn note(
-        &mut self,
-        owner: SlotId,
-        own: Window,
-        others: &[(SlotId, Window)],
-    ) -> Result<Contour, Full> {
+    pub fn note(&mut self, owner: SlotId, own: Window, others: &[(SlotId, Window)]) -> Result<Contour, Full> {
         let others = &others[..others.len().min(MAX_OTHERS)];
         let mut corrections = [Contour::EMPTY; 1 << MAX_OTHERS];
         let sets = &mut corrections[..1 << others.len()];
         for (set, correction) in sets.iter_mut().enumerate() {
             let chosen = others.iter().enumerate().filter(|(n, _)| set >> n & 1 == 1);
-            *correction = chosen
-                .fold(own, |object, (_, (_, window))| object.or(*window))
-                .centre()
-                .into();
+            *correction = chosen.fold(own, |object, (_, (_, window))| object.or(*window)).centre().into();
         }
         for n in 0..others.len() {
             for set in (0..sets.len()).filter(|set| set >> n & 1 == 1) {
@@ -99,11 +89,7 @@ impl<const OPEN: usize> Seams<OPEN> {
         }
         for (set, &due) in sets.iter().enumerate().skip(1) {
             if due != Contour::EMPTY {
-                let chosen = others
-                    .iter()
-                    .enumerate()
-                    .filter(|(n, _)| set >> n & 1 == 1)
-                    .map(|(_, (slot, _))| *slot);
+                let chosen = others.iter().enumerate().filter(|(n, _)| set >> n & 1 == 1).map(|(_, (slot, _))| *slot);
                 self.add(Members::new(core::iter::once(owner).chain(chosen)), due)?;
             }
         }
@@ -173,8 +159,7 @@ mod tests {
         for seed in 0..3000 {
             let count = 1 + seed as usize % MAX_OTHERS;
             let windows = split(count + 1, seed);
-            let others: [(SlotId, Window); MAX_OTHERS] =
-                core::array::from_fn(|n| (SlotId(n as u16), windows[n + 1]));
+            let others: [(SlotId, Window); MAX_OTHERS] = core::array::from_fn(|n| (SlotId(n as u16), windows[n + 1]));
             let others = &others[..count];
             let set = (seed / 7) as usize % (1 << count);
 
@@ -189,11 +174,7 @@ mod tests {
                     continue;
                 }
                 // The surviving slot may be either of the two.
-                let (into, from) = if seed % 3 == 0 {
-                    (slot, root)
-                } else {
-                    (root, slot)
-                };
+                let (into, from) = if seed % 3 == 0 { (slot, root) } else { (root, slot) };
                 contour = contour.plus(seams.unite(into, from));
                 root = into;
                 merged = merged.or(window);
@@ -208,21 +189,11 @@ mod tests {
         let (mut own, mut other) = (Window::default(), Window::default());
         for row in 0..5 {
             for column in 0..5 {
-                if column < 3 {
-                    own.insert(row, column)
-                } else {
-                    other.insert(row, column)
-                }
+                if column < 3 { own.insert(row, column) } else { other.insert(row, column) }
             }
         }
         for _ in 0..1000 {
-            assert_eq!(
-                seams
-                    .note(OWNER, own, &[(SlotId(0), other)])
-                    .unwrap()
-                    .counts(),
-                [1, 0, 0]
-            );
+            assert_eq!(seams.note(OWNER, own, &[(SlotId(0), other)]).unwrap().counts(), [1, 0, 0]);
         }
         assert_eq!(seams.note(OWNER, own, &[(SlotId(1), other)]), Err(Full));
         assert_eq!(seams.unite(SlotId(0), OWNER).counts(), [-1000, 0, 0]);

@@ -49,26 +49,13 @@ pub(super) enum Meaning {
 impl Rules {
     pub fn new(task: Task) -> Result<Self, MeasureError> {
         match task {
-            Task::Components { min_area } => Ok(Self {
-                classes: None,
-                distance: Distance::NONE,
-                min_area,
-            }),
-            Task::InteriorBorder {
-                object,
-                border,
-                grow_px,
-                min_area,
-            } => {
+            Task::Components { min_area } => Ok(Self { classes: None, distance: Distance::NONE, min_area }),
+            Task::InteriorBorder { object, border, grow_px, min_area } => {
                 if object == border || object == 0 || border == 0 {
                     return Err(MeasureError::Classes { object, border });
                 }
                 let distance = Distance::new(grow_px).ok_or(MeasureError::Grow { grow_px })?;
-                Ok(Self {
-                    classes: Some((object, border)),
-                    distance,
-                    min_area,
-                })
+                Ok(Self { classes: Some((object, border)), distance, min_area })
             }
         }
     }

@@ -54,10 +54,14 @@ impl Converter {
     fn value(&self, channel: usize, x: f32) -> i8 {
         let mut v = (x - self.levels.low) / (self.levels.high - self.levels.low);
         if matches!(self.input.normalization, Normalization::Percentile { .. }) {
-            v = v.max(0.0).min(1.0);
+            v = v.clamp(0.0, 1.0);
         }
         let c = channel % MAX_CAMERA_CHANNELS;
-        saturate((v * self.input.gain[c] + self.input.offset[c]) / self.tensor.scale, self.tensor.zero_point, Clamp::FULL)
+        saturate(
+            (v * self.input.gain[c] + self.input.offset[c]) / self.tensor.scale,
+            self.tensor.zero_point,
+            Clamp::FULL,
+        )
     }
 
     /// Fills the tables: 256 entries per channel.

@@ -32,9 +32,7 @@ impl Axis {
                 Affine { mul: 2 * down, add: down - up, div: 2 * up }
             }
             Coordinates::AlignCorners if output == 1 => Affine { mul: 0, add: 0, div: 1 },
-            Coordinates::AlignCorners => {
-                Affine { mul: i64::from(input) - 1, add: 0, div: i64::from(output) - 1 }
-            }
+            Coordinates::AlignCorners => Affine { mul: i64::from(input) - 1, add: 0, div: i64::from(output) - 1 },
             Coordinates::Asymmetric => Affine { mul: down, add: 0, div: up },
         };
         Axis { position, input, nearest: resize.nearest }
@@ -102,8 +100,7 @@ pub(super) fn row(cx: &Context, resize: &Resize, y: u32, out: &mut [i8]) {
     for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
         let (left, right, across) = columns.linear(x as u32);
         let (left, right) = (left as usize * channels, right as usize * channels);
-        let weights =
-            [(ONE - down) * (ONE - across), (ONE - down) * across, down * (ONE - across), down * across];
+        let weights = [(ONE - down) * (ONE - across), (ONE - down) * across, down * (ONE - across), down * across];
         for (c, value) in pixel.iter_mut().enumerate() {
             let corners = [above[left + c], above[right + c], below[left + c], below[right + c]];
             let sum: i32 = corners.iter().zip(weights).map(|(&v, w)| (i32::from(v) - zero_in) * w).sum();

@@ -128,7 +128,13 @@ impl Rules<'_, '_> {
             Op::Conv(conv) => self.conv(conv),
             Op::ConvTranspose { conv, output_padding } => {
                 self.inputs(1, 1)?;
-                range(self.place, "output padding", i64::from(output_padding[0].max(output_padding[1])), 0, MAX_WINDOW)?;
+                range(
+                    self.place,
+                    "output padding",
+                    i64::from(output_padding[0].max(output_padding[1])),
+                    0,
+                    MAX_WINDOW,
+                )?;
                 self.conv(conv)
             }
             Op::MaxPool(window) => {

@@ -170,11 +170,9 @@ impl Payload<'_> {
 
 fn payload<'a>(op: &Op<'a>) -> Payload<'a> {
     match op {
-        Op::Conv(conv) | Op::ConvTranspose { conv, .. } => Payload {
-            weights: conv.weights.as_bytes(),
-            bias: conv.bias.as_bytes(),
-            scales: conv.scales.as_bytes(),
-        },
+        Op::Conv(conv) | Op::ConvTranspose { conv, .. } => {
+            Payload { weights: conv.weights.as_bytes(), bias: conv.bias.as_bytes(), scales: conv.scales.as_bytes() }
+        }
         Op::Concat { tables } | Op::Table(tables) => Payload { weights: tables.as_bytes(), ..Payload::default() },
         Op::Softmax(exponentials) => Payload { bias: exponentials.as_bytes(), ..Payload::default() },
         _ => Payload::default(),

@@ -149,8 +149,7 @@ impl<'a> Plan<'a> {
             return Err(PlanError::NotAPlan);
         }
         let short = |expected| PlanError::Length { found: bytes.len(), expected };
-        let (header, rest) =
-            record::Header::ref_from_prefix(bytes).map_err(|_| short(size_of::<record::Header>()))?;
+        let (header, rest) = record::Header::ref_from_prefix(bytes).map_err(|_| short(size_of::<record::Header>()))?;
         if header.version != record::VERSION {
             return Err(PlanError::Version { found: header.version.get() });
         }
@@ -262,10 +261,7 @@ impl<'a> Plan<'a> {
 
     /// Which frame sides the network takes without padding.
     pub fn alignment(&self) -> Alignment {
-        Alignment {
-            multiple: self.header.multiple.map(|v| v.get()),
-            remainder: self.header.remainder.map(|v| v.get()),
-        }
+        Alignment { multiple: self.header.multiple.map(|v| v.get()), remainder: self.header.remainder.map(|v| v.get()) }
     }
 
     /// Size of the file in bytes.
@@ -363,10 +359,9 @@ impl<'a> Plan<'a> {
         let factor = record.factor.map(|v| v.get());
         let op = match record.kind {
             kind::CONV => Op::Conv(conv(padded_window()?)?),
-            kind::CONV_TRANSPOSE => Op::ConvTranspose {
-                conv: conv(window(Padding::Explicit(pads)))?,
-                output_padding: [size[0], size[1]],
-            },
+            kind::CONV_TRANSPOSE => {
+                Op::ConvTranspose { conv: conv(window(Padding::Explicit(pads)))?, output_padding: [size[0], size[1]] }
+            }
             kind::MAX_POOL => Op::MaxPool(padded_window()?),
             kind::AVERAGE_POOL => Op::AveragePool(Pool {
                 window: padded_window()?,
@@ -408,11 +403,7 @@ impl<'a> Plan<'a> {
             kind::ARG_MAX => Op::ArgMax,
             kind::SOFTMAX => Op::Softmax(self.items(record.bias, place, "exponentials")?),
             _ => Op::Classify(match mode(1)? {
-                0 => Classify::InteriorBorder {
-                    object: size[0] as u8,
-                    border: size[1] as u8,
-                    threshold: record.value,
-                },
+                0 => Classify::InteriorBorder { object: size[0] as u8, border: size[1] as u8, threshold: record.value },
                 _ => Classify::Above { threshold: record.value },
             }),
         };

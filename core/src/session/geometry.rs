@@ -208,8 +208,7 @@ impl Shape<'_> {
 
     fn transposed(&self, window: &Window, axis: usize, output_padding: u16) -> Result<Axis, SessionError> {
         let input = self.input(0).along(axis);
-        transposed(window, axis, input, output_padding)
-            .ok_or_else(|| self.error("transposed output side", 0, 1))
+        transposed(window, axis, input, output_padding).ok_or_else(|| self.error("transposed output side", 0, 1))
     }
 }
 

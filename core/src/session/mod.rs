@@ -168,12 +168,7 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// The frame does not fit the network, or a ring is too short.
-    pub fn run_dry(
-        &self,
-        frame: Frame,
-        scratch: &mut [u8],
-        watch: impl FnMut(usize, u32),
-    ) -> Result<(), SessionError> {
+    pub fn run_dry(&self, frame: Frame, scratch: &mut [u8], watch: impl FnMut(usize, u32)) -> Result<(), SessionError> {
         let found = scratch.len();
         let memory = Parts::of(self).split(scratch).ok_or(scratch_error(self, found))?;
         geometry::resolve(self, frame.padded(self)?, memory.tensors, memory.reaches)?;

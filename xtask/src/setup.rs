@@ -1,0 +1,61 @@
+//! What a step needs on the machine: installed where that can be done, asked for where it cannot.
+
+use anyhow::{Result, bail};
+use xshell::{Shell, cmd};
+
+/// A program and the Debian package that brings it.
+pub struct Tool {
+    /// Name on the PATH.
+    pub program: &'static str,
+    /// Debian package.
+    pub package: &'static str,
+}
+
+/// Runs AArch64 Linux programs.
+pub const QEMU_USER: Tool = Tool { program: "qemu-aarch64", package: "qemu-user" };
+/// Emulates Cortex-M boards.
+pub const QEMU_ARM: Tool = Tool { program: "qemu-system-arm", package: "qemu-system-arm" };
+/// Links AArch64 Linux programs.
+pub const GCC_AARCH64: Tool = Tool { program: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu" };
+
+fn has(sh: &Shell, program: &str) -> bool {
+    cmd!(sh, "which {program}").quiet().ignore_stdout().ignore_stderr().run().is_ok()
+}
+
+/// Makes sure of the tools, with apt where this user may.
+pub fn tools(sh: &Shell, tools: &[Tool]) -> Result<()> {
+    let packages: Vec<&str> = tools.iter().filter(|t| !has(sh, t.program)).map(|t| t.package).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let root = cmd!(sh, "id -u").quiet().read().is_ok_and(|id| id == "0");
+    if !root || !has(sh, "apt-get") {
+        bail!("this step needs: {0}\ninstall with: sudo apt-get install {0}", packages.join(" "));
+    }
+    cmd!(sh, "apt-get update -qq").run()?;
+    cmd!(sh, "apt-get install -y -qq --no-install-recommends {packages...}").ignore_stdout().run()?;
+    Ok(())
+}
+
+/// Makes sure that Rust can compile for the targets.
+pub fn targets(sh: &Shell, targets: &[&str]) -> Result<()> {
+    let Ok(installed) = cmd!(sh, "rustup target list --installed").quiet().read() else {
+        bail!("rustup is missing; this step needs the Rust targets {}", targets.join(" "));
+    };
+    let missing: Vec<&&str> = targets.iter().filter(|target| !installed.lines().any(|line| line == **target)).collect();
+    if !missing.is_empty() {
+        cmd!(sh, "rustup target add {missing...}").run()?;
+    }
+    Ok(())
+}
+
+/// Makes sure of rustup components.
+pub fn components(sh: &Shell, components: &[&str]) -> Result<()> {
+    let installed = cmd!(sh, "rustup component list --installed").quiet().read()?;
+    let missing: Vec<&&str> =
+        components.iter().filter(|name| !installed.lines().any(|line| line.starts_with(**name))).collect();
+    if !missing.is_empty() {
+        cmd!(sh, "rustup component add {missing...}").run()?;
+    }
+    Ok(())
+}
