@@ -153,6 +153,22 @@ impl Plan<'_> {
         parts.len().checked_add(rings).ok_or(SessionError::TooLarge)
     }
 
+    /// Rows and width of every tensor for frames like `frame`, padding included. Works in `scratch`
+    /// ([`Plan::scratch_len`] bytes).
+    ///
+    /// # Errors
+    /// The frame does not fit the network.
+    pub fn sizes<'s>(
+        &self,
+        frame: Frame,
+        scratch: &'s mut [u8],
+    ) -> Result<impl Iterator<Item = Size> + use<'s>, SessionError> {
+        let found = scratch.len();
+        let memory = Parts::of(self).split(scratch).ok_or(scratch_error(self, found))?;
+        geometry::resolve(self, frame.padded(self)?, memory.tensors, memory.reaches)?;
+        Ok(memory.tensors.iter().map(TensorState::size))
+    }
+
     /// [`Plan::arena_len_in`] with [`STACK_SCRATCH`] bytes of stack for scratch, which serves plans of about two hundred
     /// operators.
     ///
