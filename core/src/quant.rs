@@ -42,6 +42,12 @@ pub fn saturate(value: f32, zero_point: i8, clamp: Clamp) -> i8 {
     clamp.apply(round_half_even(value) + i32::from(zero_point))
 }
 
+/// `round_half_even(value + zero_point)`, held to `clamp`: the order of ONNX Runtime's Add and AveragePool, which have no
+/// integer accumulator. It differs from [`saturate`] on ties, where the zero point is odd.
+pub fn saturate_shifted(value: f32, zero_point: i8, clamp: Clamp) -> i8 {
+    clamp.apply(round_half_even(value + f32::from(zero_point)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

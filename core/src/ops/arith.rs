@@ -1,12 +1,12 @@
 //! Add and Mul of two tensors; the second may be one pixel, and one channel, that serves all.
 
 use super::Context;
-use crate::quant::{Clamp, requantize, saturate};
+use crate::quant::{Clamp, requantize, saturate_shifted};
 
 /// `factor[0]·(a − za) + factor[1]·(b − zb)`.
 pub(super) fn add(cx: &Context, factor: [f32; 2], clamp: Clamp, y: u32, out: &mut [i8]) {
     let zero_out = cx.output().zero_point;
-    combine(cx, y, out, |a, b| saturate(a as f32 * factor[0] + b as f32 * factor[1], zero_out, clamp));
+    combine(cx, y, out, |a, b| saturate_shifted(a as f32 * factor[0] + b as f32 * factor[1], zero_out, clamp));
 }
 
 /// `factor·(a − za)·(b − zb)`.

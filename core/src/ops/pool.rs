@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::plan::Pool;
-use crate::quant::{Clamp, saturate};
+use crate::quant::{Clamp, saturate, saturate_shifted};
 use crate::shape::{Axis, Window};
 
 /// Both axes of a window over input 0; `None` only for a plan that was not checked.
@@ -51,7 +51,7 @@ pub(super) fn average(cx: &Context, pool: &Pool, y: u32, out: &mut [i8]) {
                     sum += i32::from(row[at as usize * channels + c]) - zero_in;
                 }
             }
-            *value = saturate(sum as f32 * scale, zero_out, Clamp::FULL);
+            *value = saturate_shifted(sum as f32 * scale, zero_out, Clamp::FULL);
         }
     }
 }
