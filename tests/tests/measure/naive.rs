@@ -335,8 +335,9 @@ pub fn compare_figures(
                 1e-7,
             ),
         ] {
-            // Not `>`: a NaN is a difference.
-            if !((found - expected).abs() <= tolerance) {
+            let near = (found - expected).abs() <= tolerance;
+            // A NaN is near nothing.
+            if !near {
                 return fail(what);
             }
         }
