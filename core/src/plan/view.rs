@@ -8,6 +8,7 @@ use super::op::{Classify, Conv, Coordinates, Nearest, Op, Operator, Order, PadMo
 use super::record::{self, Span};
 use super::{MAX_CAMERA_CHANNELS, check};
 use crate::error::{Place, PlanError};
+use crate::measure;
 use crate::quant::Clamp;
 use crate::shape::{Padding, Window};
 
@@ -100,6 +101,20 @@ pub struct Post {
     pub grow: f32,
     /// The probability above which a pixel is an object's; the plan's operators apply it.
     pub threshold: f32,
+}
+
+impl Post {
+    /// What to measure in the mask; `None` where it is not made of objects.
+    pub fn measure_task(&self) -> Option<measure::Task> {
+        let min_area = self.min_area;
+        match self.task {
+            Task::None => None,
+            Task::Components => Some(measure::Task::Components { min_area }),
+            Task::InteriorBorder { object, border } => {
+                Some(measure::Task::InteriorBorder { object, border, grow_px: self.grow, min_area })
+            }
+        }
+    }
 }
 
 /// What an output holds.
