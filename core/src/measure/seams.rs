@@ -5,10 +5,10 @@
 //! apart, and the seam keeps what would have to be added if they became one. When they do, it is added; when one of them
 //! ends first, it is dropped. Either way the perimeter is exact, and a seam of any length costs one entry.
 //!
-//! More than two may meet at a pixel. Let `count(S)` be what the pixel contributes if exactly the components in `S` are
-//! one with its own; then `count(S)` is the sum, over the subsets `T` of `S`, of `correction(T) = Σ (-1)^|S∖T| …` (its
-//! Möbius transform), and an entry per non-empty `T` with a correction other than zero is enough: it is due when all of
-//! `T` and the pixel's own component have become one.
+//! More than two may meet at a pixel. Let `count(S)` be what the pixel contributes if exactly the components in the set
+//! `S` are one with its own. It can be written as a sum of corrections, `count(S) = Σ correction(T)` over all `T ⊆ S`:
+//! they are its Möbius transform, `correction(S) = Σ (-1)^(|S| - |T|) count(T)`. An entry for each `T` whose correction is
+//! not zero is enough: it is due when all of `T` and the pixel's own component have become one.
 
 use heapless::Vec;
 

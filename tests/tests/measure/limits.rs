@@ -27,23 +27,12 @@ fn the_largest_frame_is_measured_exactly() {
     }
     measuring.finish(intensity, &mut on).unwrap();
 
-    let [object] = objects[..] else {
-        panic!("one object, found {}", objects.len())
-    };
+    let [object] = objects[..] else { panic!("one object, found {}", objects.len()) };
     let (height, width) = (HEIGHT as f64, WIDTH as f64);
     assert_eq!(object.area() as usize, HEIGHT * WIDTH);
-    assert_eq!(
-        object.perimeter(),
-        2.0 * (height - 1.0) + 2.0 * (width - 1.0)
-    );
-    assert_eq!(
-        (object.centroid().row, object.centroid().column),
-        ((height - 1.0) / 2.0, (width - 1.0) / 2.0)
-    );
-    assert_eq!(
-        object.intensity().map(|i| (i.min, i.mean, i.max)),
-        Some((65_535, 65_535.0, 65_535))
-    );
+    assert_eq!(object.perimeter(), 2.0 * (height - 1.0) + 2.0 * (width - 1.0));
+    assert_eq!((object.centroid().row, object.centroid().column), ((height - 1.0) / 2.0, (width - 1.0) / 2.0));
+    assert_eq!(object.intensity().map(|i| (i.min, i.mean, i.max)), Some((65_535, 65_535.0, 65_535)));
     let ellipse = object.ellipse();
     // n whole numbers in a row have the variance (n² - 1) / 12.
     assert!((ellipse.major - 4.0 * ((width * width - 1.0) / 12.0).sqrt()).abs() < 1e-9);
@@ -55,8 +44,7 @@ fn the_largest_frame_is_measured_exactly() {
 fn eight_arms() -> Image<u8> {
     let (height, width, middle) = (22, 23, 11);
     let mut pixels = vec![2; height * width];
-    let mut line = |rows: std::ops::RangeInclusive<usize>,
-                    columns: std::ops::RangeInclusive<usize>| {
+    let mut line = |rows: std::ops::RangeInclusive<usize>, columns: std::ops::RangeInclusive<usize>| {
         for y in rows {
             pixels[y * width..][columns.clone()].fill(1);
             let mirrored = 2 * middle - columns.end()..=2 * middle - columns.start();
@@ -72,31 +60,19 @@ fn eight_arms() -> Image<u8> {
     line(1..=1, 2..=10);
     line(1..=20, 2..=2);
     line(20..=20, 2..=20); // where all meet
-    Image {
-        height,
-        width,
-        pixels,
-    }
+    Image { height, width, pixels }
 }
 
 #[test]
 fn more_than_six_lobes_at_a_pixel_cost_little_of_the_perimeter() {
     let mask = eight_arms();
     let pixels = intensities(mask.height, mask.width);
-    let task = Task::InteriorBorder {
-        object: 1,
-        border: 2,
-        grow_px: 4.0,
-        min_area: 0,
-    };
+    let task = Task::InteriorBorder { object: 1, border: 2, grow_px: 4.0, min_area: 0 };
     let (labels, figures) = naive::measure(task, &mask, &pixels);
     let found = stream(task, &mask, &pixels).unwrap();
     assert_eq!(found.labels, labels);
     // The pixels whose 5x5 neighbourhood reaches more than six arms lie within one of the middle.
     naive::compare_figures(&found.objects, &figures, 9.0 * SQRT_2).unwrap();
     let off = (found.objects[0].perimeter() - figures[0].perimeter).abs();
-    assert!(
-        off > 0.0,
-        "the case is exact after all: say so in measure's documentation"
-    );
+    assert!(off > 0.0, "the case is exact after all: say so in measure's documentation");
 }

@@ -35,21 +35,17 @@ pub fn measure(task: Task, mask: &Image<u8>, intensities: &Image<u16>) -> (Vec<u
             let seeds = flood(mask, |class| class != 0);
             (seeds.clone(), seeds, min_area)
         }
-        Task::InteriorBorder {
-            object,
-            border,
-            grow_px,
-            min_area,
-        } => {
+        Task::InteriorBorder { object, border, grow_px, min_area } => {
             let seeds = flood(mask, |class| class == object);
             let grown = grow(mask, &seeds, border, f64::from(grow_px));
             (seeds, grown, min_area)
         }
     };
     let count = seeds.iter().copied().max().unwrap_or(0) as usize;
-    let mut interiors = vec![0; count + 1];
-    for &label in &seeds {
+    let (mut interiors, mut classes) = (vec![0; count + 1], vec![0; count + 1]);
+    for (&label, &class) in seeds.iter().zip(&mask.pixels) {
         interiors[label as usize] += 1;
+        classes[label as usize] = class;
     }
     let mut numbers = vec![0; count + 1];
     let mut kept = Vec::new();
@@ -65,16 +61,8 @@ pub fn measure(task: Task, mask: &Image<u8>, intensities: &Image<u16>) -> (Vec<u
         pixels[label as usize].push((n / mask.width, n % mask.width));
     }
     let figures = kept.iter().zip(1..).map(|(&seed, label)| {
-        let first = seeds
-            .iter()
-            .position(|&s| s as usize == seed)
-            .expect("a label has pixels");
         let shape = figures(&labels, label, &pixels[label as usize], mask, intensities);
-        Figures {
-            class: mask.pixels[first],
-            interior: interiors[seed],
-            ..shape
-        }
+        Figures { class: classes[seed], interior: interiors[seed], ..shape }
     });
     let figures = figures.collect();
     (labels, figures)
@@ -94,16 +82,7 @@ fn flood(mask: &Image<u8>, wanted: impl Fn(u8) -> bool) -> Vec<u32> {
         let mut queue = vec![start];
         while let Some(pixel) = queue.pop() {
             let (y, x) = (pixel as isize / width, pixel as isize % width);
-            for (dy, dx) in [
-                (-1, -1),
-                (-1, 0),
-                (-1, 1),
-                (0, -1),
-                (0, 1),
-                (1, -1),
-                (1, 0),
-                (1, 1),
-            ] {
+            for (dy, dx) in [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)] {
                 let (y, x) = (y + dy, x + dx);
                 if y < 0 || x < 0 || y >= height || x >= width {
                     continue;
@@ -123,11 +102,7 @@ fn flood(mask: &Image<u8>, wanted: impl Fn(u8) -> bool) -> Vec<u32> {
 fn grow(mask: &Image<u8>, seeds: &[u32], border: u8, limit: f64) -> Vec<u32> {
     let mut grown = seeds.to_vec();
     let reach = limit.ceil() as usize;
-    for (n, label) in grown
-        .iter_mut()
-        .enumerate()
-        .filter(|(n, _)| mask.pixels[*n] == border)
-    {
+    for (n, label) in grown.iter_mut().enumerate().filter(|(n, _)| mask.pixels[*n] == border) {
         let (y, x) = (n / mask.width, n % mask.width);
         let mut nearest = f64::INFINITY;
         for sy in y.saturating_sub(reach)..mask.height.min(y + reach + 1) {
@@ -153,23 +128,14 @@ fn figures(
 ) -> Figures {
     let (height, width) = (mask.height as isize, mask.width as isize);
     let inside = |y: isize, x: isize| {
-        (0..height).contains(&y)
-            && (0..width).contains(&x)
-            && labels[(y * width + x) as usize] == label
+        (0..height).contains(&y) && (0..width).contains(&x) && labels[(y * width + x) as usize] == label
     };
     let edge = |y: isize, x: isize| {
-        inside(y, x)
-            && !(inside(y - 1, x) && inside(y + 1, x) && inside(y, x - 1) && inside(y, x + 1))
+        inside(y, x) && !(inside(y - 1, x) && inside(y + 1, x) && inside(y, x - 1) && inside(y, x + 1))
     };
 
     let area = pixels.len() as f64;
-    let mean = |f: &dyn Fn(f64, f64) -> f64| {
-        pixels
-            .iter()
-            .map(|&(y, x)| f(y as f64, x as f64))
-            .sum::<f64>()
-            / area
-    };
+    let mean = |f: &dyn Fn(f64, f64) -> f64| pixels.iter().map(|&(y, x)| f(y as f64, x as f64)).sum::<f64>() / area;
     let (row, column) = (mean(&|y, _| y), mean(&|_, x| x));
     let yy = mean(&|y, _| (y - row).powi(2));
     let xx = mean(&|_, x| (x - column).powi(2));
@@ -178,11 +144,7 @@ fn figures(
     let (large, small) = ((yy + xx + root) / 2.0, ((yy + xx - root) / 2.0).max(0.0));
 
     let mut perimeter = 0.0;
-    for (y, x) in pixels
-        .iter()
-        .map(|&(y, x)| (y as isize, x as isize))
-        .filter(|&(y, x)| edge(y, x))
-    {
+    for (y, x) in pixels.iter().map(|&(y, x)| (y as isize, x as isize)).filter(|&(y, x)| edge(y, x)) {
         let mut code = 1;
         for dy in -1..=1 {
             for dx in -1..=1 {
@@ -207,27 +169,17 @@ fn figures(
         rows().max().map_or(0, |y| y + 1),
         columns().max().map_or(0, |x| x + 1),
     ];
-    let values = || {
-        pixels
-            .iter()
-            .map(|&(y, x)| i32::from(intensities.row(y)[x]))
-    };
+    let values = || pixels.iter().map(|&(y, x)| i32::from(intensities.row(y)[x]));
     Figures {
         area: pixels.len() as u32,
         bounds,
-        touches_border: pixels
-            .iter()
-            .any(|&(y, x)| y == 0 || x == 0 || y + 1 == mask.height || x + 1 == mask.width),
+        touches_border: pixels.iter().any(|&(y, x)| y == 0 || x == 0 || y + 1 == mask.height || x + 1 == mask.width),
         centroid: [row, column],
         perimeter,
         major: 4.0 * large.sqrt(),
         minor: 4.0 * small.sqrt(),
         orientation: 0.5 * (2.0 * yx).atan2(yy - xx),
-        eccentricity: if large > 0.0 {
-            (1.0 - small / large).sqrt()
-        } else {
-            0.0
-        },
+        eccentricity: if large > 0.0 { (1.0 - small / large).sqrt() } else { 0.0 },
         diameter: (4.0 * area / PI).sqrt(),
         min: values().min().unwrap_or(0),
         mean: values().map(f64::from).sum::<f64>() / area,
@@ -242,52 +194,22 @@ const PERIMETER: f64 = 1e-9;
 /// Whether `found` is what was expected, and the painted labels too.
 pub fn compare(found: &Streamed, labels: &[u32], expected: &[Figures]) -> Result<(), String> {
     if found.objects.len() != expected.len() {
-        return Err(format!(
-            "{} objects, expected {}",
-            found.objects.len(),
-            expected.len()
-        ));
+        return Err(format!("{} objects, expected {}", found.objects.len(), expected.len()));
     }
     if let Some(n) = (0..labels.len()).find(|&n| found.labels[n] != labels[n]) {
-        return Err(format!(
-            "pixel {n} is painted {}, expected {}",
-            found.labels[n], labels[n]
-        ));
+        return Err(format!("pixel {n} is painted {}, expected {}", found.labels[n], labels[n]));
     }
     compare_figures(&found.objects, expected, PERIMETER)
 }
 
 /// Whether the figures of each object are those expected.
-pub fn compare_figures(
-    found: &[Object],
-    expected: &[Figures],
-    perimeter: f64,
-) -> Result<(), String> {
+pub fn compare_figures(found: &[Object], expected: &[Figures], perimeter: f64) -> Result<(), String> {
     for (n, (object, figures)) in found.iter().zip(expected).enumerate() {
-        let fail = |what: &str| {
-            Err(format!(
-                "object {} has another {what}: {object:?}, expected {figures:?}",
-                n + 1
-            ))
-        };
+        let fail = |what: &str| Err(format!("object {} has another {what}: {object:?}, expected {figures:?}", n + 1));
         let bounds = object.bounding_box();
         let bounds = [bounds.top, bounds.left, bounds.bottom, bounds.right].map(usize::from);
-        let counted = (
-            object.class(),
-            object.area(),
-            object.interior_area(),
-            object.touches_border(),
-            bounds,
-        );
-        if counted
-            != (
-                figures.class,
-                figures.area,
-                figures.interior,
-                figures.touches_border,
-                figures.bounds,
-            )
-        {
+        let counted = (object.class(), object.area(), object.interior_area(), object.touches_border(), bounds);
+        if counted != (figures.class, figures.area, figures.interior, figures.touches_border, figures.bounds) {
             return fail("class, area or box");
         }
         let Some(intensity) = object.intensity() else {
@@ -300,40 +222,15 @@ pub fn compare_figures(
         // A degenerate axis is the square root of a rounding error: 1e-16 of the other's square.
         let axis = 1e-7 * figures.major.max(1.0);
         for (what, found, expected, tolerance) in [
-            (
-                "mean intensity",
-                intensity.mean,
-                figures.mean,
-                1e-9 * figures.mean.max(1.0),
-            ),
+            ("mean intensity", intensity.mean, figures.mean, 1e-9 * figures.mean.max(1.0)),
             ("centroid row", centroid.row, figures.centroid[0], 1e-9),
-            (
-                "centroid column",
-                centroid.column,
-                figures.centroid[1],
-                1e-9,
-            ),
-            (
-                "perimeter",
-                object.perimeter(),
-                figures.perimeter,
-                perimeter,
-            ),
+            ("centroid column", centroid.column, figures.centroid[1], 1e-9),
+            ("perimeter", object.perimeter(), figures.perimeter, perimeter),
             ("major axis", ellipse.major, figures.major, axis),
             ("minor axis", ellipse.minor, figures.minor, axis),
-            (
-                "diameter",
-                object.equivalent_diameter(),
-                figures.diameter,
-                1e-9 * figures.diameter,
-            ),
+            ("diameter", object.equivalent_diameter(), figures.diameter, 1e-9 * figures.diameter),
             // Near a circle, eccentricity is the square root of a rounding error too.
-            (
-                "eccentricity",
-                ellipse.eccentricity,
-                figures.eccentricity,
-                1e-7,
-            ),
+            ("eccentricity", ellipse.eccentricity, figures.eccentricity, 1e-7),
         ] {
             let near = (found - expected).abs() <= tolerance;
             // A NaN is near nothing.

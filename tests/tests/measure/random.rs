@@ -23,9 +23,7 @@ enum Texture {
 fn tasks() -> impl Strategy<Value = Task> {
     let min_area = 0u32..8;
     prop_oneof![
-        min_area
-            .clone()
-            .prop_map(|min_area| Task::Components { min_area }),
+        min_area.clone().prop_map(|min_area| Task::Components { min_area }),
         (0u8..=8, min_area).prop_map(|(halves, min_area)| Task::InteriorBorder {
             object: 1,
             border: 2,
@@ -36,21 +34,9 @@ fn tasks() -> impl Strategy<Value = Task> {
 }
 
 fn masks() -> impl Strategy<Value = Image<u8>> {
-    let texture = prop_oneof![
-        Just(Texture::Noise),
-        Just(Texture::Rectangles),
-        Just(Texture::Strands)
-    ];
-    (
-        1usize..=40,
-        1usize..=40,
-        texture,
-        any::<u64>(),
-        prop::array::uniform3(1u32..20),
-    )
-        .prop_map(|(height, width, texture, seed, weights)| {
-            draw(height, width, texture, seed, weights)
-        })
+    let texture = prop_oneof![Just(Texture::Noise), Just(Texture::Rectangles), Just(Texture::Strands)];
+    (1usize..=40, 1usize..=40, texture, any::<u64>(), prop::array::uniform3(1u32..20))
+        .prop_map(|(height, width, texture, seed, weights)| draw(height, width, texture, seed, weights))
 }
 
 fn draw(height: usize, width: usize, texture: Texture, seed: u64, weights: [u32; 3]) -> Image<u8> {
@@ -63,21 +49,16 @@ fn draw(height: usize, width: usize, texture: Texture, seed: u64, weights: [u32;
     };
     let total: u32 = weights.iter().sum();
     let mut pixels = vec![0; height * width];
-    let rectangle =
-        |pixels: &mut Vec<u8>, top: usize, left: usize, rows: usize, columns: usize, class: u8| {
-            for y in top..height.min(top + rows) {
-                pixels[y * width + left..y * width + width.min(left + columns)].fill(class);
-            }
-        };
+    let rectangle = |pixels: &mut Vec<u8>, top: usize, left: usize, rows: usize, columns: usize, class: u8| {
+        for y in top..height.min(top + rows) {
+            pixels[y * width + left..y * width + width.min(left + columns)].fill(class);
+        }
+    };
     match texture {
         Texture::Noise => {
             for pixel in &mut pixels {
                 let pick = below(total as usize) as u32;
-                *pixel = if pick < weights[0] {
-                    0
-                } else {
-                    1 + u8::from(pick >= weights[0] + weights[1])
-                };
+                *pixel = if pick < weights[0] { 0 } else { 1 + u8::from(pick >= weights[0] + weights[1]) };
             }
         }
         Texture::Rectangles => {
@@ -106,20 +87,13 @@ fn draw(height: usize, width: usize, texture: Texture, seed: u64, weights: [u32;
             }
         }
     }
-    Image {
-        height,
-        width,
-        pixels,
-    }
+    Image { height, width, pixels }
 }
 
 impl std::fmt::Debug for Image<u8> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for row in self.rows() {
-            let line: String = row
-                .iter()
-                .map(|&class| char::from(b".#o"[usize::from(class)]))
-                .collect();
+            let line: String = row.iter().map(|&class| char::from(b".#o"[usize::from(class)])).collect();
             writeln!(f, "{line}")?;
         }
         Ok(())

@@ -32,20 +32,14 @@ pub struct Streamed {
 pub type Roomy = Objects<2048, 8192>;
 
 /// Runs `mask` through a session's worth of events.
-pub fn stream(
-    task: Task,
-    mask: &Image<u8>,
-    intensities: &Image<u16>,
-) -> Result<Streamed, MeasureError> {
+pub fn stream(task: Task, mask: &Image<u8>, intensities: &Image<u16>) -> Result<Streamed, MeasureError> {
     // The measuring side is large, and test threads have small stacks.
     std::thread::scope(|scope| {
         let run = || {
             let mut measuring = Roomy::new(task, mask.height as u32, mask.width as u32)?;
             stream_with(&mut measuring, mask, intensities)
         };
-        let thread = std::thread::Builder::new()
-            .stack_size(64 << 20)
-            .spawn_scoped(scope, run);
+        let thread = std::thread::Builder::new().stack_size(64 << 20).spawn_scoped(scope, run);
         thread.expect("a thread").join().expect("no panic")
     })
 }
@@ -89,32 +83,19 @@ pub fn stream_with<const WIDTH: usize, const OPEN: usize>(
 
     objects.sort_by_key(Object::id);
     let places: HashMap<u32, u32> = objects.iter().map(Object::id).zip(1..).collect();
-    assert_eq!(
-        places.len(),
-        objects.len(),
-        "every object has an id of its own"
-    );
+    assert_eq!(places.len(), objects.len(), "every object has an id of its own");
     let name = |mut id: u32| {
         while let Some(&into) = merged.get(&id) {
             id = into;
         }
         places.get(&id).copied().unwrap_or(0)
     };
-    Ok(Streamed {
-        objects,
-        labels: painted.into_iter().map(name).collect(),
-    })
+    Ok(Streamed { objects, labels: painted.into_iter().map(name).collect() })
 }
 
 /// A 16-bit image with all values, without a pattern that objects could hide in; `generate.py` has the same.
 pub fn intensities(height: usize, width: usize) -> Image<u16> {
     let value = |y: usize, x: usize| (y * 7919 + x * 10473 + (y * x) % 251 * 57) as u16;
-    let pixels = (0..height * width)
-        .map(|n| value(n / width, n % width))
-        .collect();
-    Image {
-        height,
-        width,
-        pixels,
-    }
+    let pixels = (0..height * width).map(|n| value(n / width, n % width)).collect();
+    Image { height, width, pixels }
 }
