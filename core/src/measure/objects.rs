@@ -274,25 +274,32 @@ impl<const WIDTH: usize, const OPEN: usize> Objects<WIDTH, OPEN> {
 
     /// Adds what the pixels of a row contribute to perimeters.
     fn trace(&mut self, row: i32) -> Result<(), MeasureError> {
+        let rows: [&[Cell]; 2 * RADIUS + 1] =
+            core::array::from_fn(|dy| &self.rows.row(row - RADIUS as i32 + dy as i32)[..self.width]);
+        let [_, above, middle, below, _] = rows;
         for x in 0..self.width {
-            let Some(owner) = self.root_at(row, Some(x)) else {
-                continue;
+            // Most pixels of an object lie inside, and most of those name one slot: no need to look it up.
+            let cell = middle[x];
+            let Some(owner) = cell.owner() else { continue };
+            let owner = self.components.root(owner);
+            let components = &self.components;
+            let root_of = |cell: Cell| cell.owner().map(|slot| components.root(slot));
+            let own = |cells: &[Cell], x: Option<usize>| {
+                let beside = x.and_then(|x| cells.get(x)).copied().unwrap_or(Cell::NONE);
+                beside == cell || root_of(beside) == Some(owner)
             };
-            let own = |y, x| self.root_at(y, x) == Some(owner);
-            let (left, right) = (x.checked_sub(1), Some(x + 1));
-            if own(row, left) && own(row, right) && own(row - 1, Some(x)) && own(row + 1, Some(x)) {
-                continue; // inside
+            if own(middle, x.checked_sub(1)) && own(middle, Some(x + 1)) && own(above, Some(x)) && own(below, Some(x)) {
+                continue;
             }
             let mut window = Window::default();
             let mut others = heapless::Vec::<(SlotId, Window), MAX_OTHERS>::new();
-            for (dy, y) in (row - RADIUS as i32..=row + RADIUS as i32).enumerate() {
+            for (dy, cells) in rows.iter().enumerate() {
                 for dx in 0..=2 * RADIUS {
-                    let Some(slot) = self.root_at(y, (x + dx).checked_sub(RADIUS)) else {
-                        continue;
-                    };
+                    let cell = (x + dx).checked_sub(RADIUS).and_then(|x| cells.get(x));
+                    let Some(slot) = cell.and_then(|&cell| root_of(cell)) else { continue };
                     if slot == owner {
                         window.insert(dy, dx);
-                    } else if !Window::ignores(dy, dx) && self.components.may_unite(owner, slot, self.next) {
+                    } else if !Window::ignores(dy, dx) && components.may_unite(owner, slot, self.next) {
                         match others.iter_mut().find(|(other, _)| *other == slot) {
                             Some((_, foreign)) => foreign.insert(dy, dx),
                             None => {
@@ -313,12 +320,6 @@ impl<const WIDTH: usize, const OPEN: usize> Objects<WIDTH, OPEN> {
             object.contour = object.contour.plus(contour);
         }
         Ok(())
-    }
-
-    /// The component that owns a pixel; none for a column outside the frame.
-    fn root_at(&self, row: i32, column: Option<usize>) -> Option<SlotId> {
-        let cell = self.rows.row(row).get(column?)?;
-        Some(self.components.root(cell.owner()?))
     }
 
     /// Hands out the components that no row in memory names any more, and frees their slots.

@@ -75,6 +75,9 @@ impl<const OPEN: usize> Seams<OPEN> {
     /// Notes a pixel of `owner`, whose own window is `own`, with the windows of `others` that may become one with it.
     /// Returns what the pixel contributes if none does.
     pub fn note(&mut self, owner: SlotId, own: Window, others: &[(SlotId, Window)]) -> Result<Contour, Full> {
+        if others.is_empty() {
+            return Ok(own.centre().into());
+        }
         let others = &others[..others.len().min(MAX_OTHERS)];
         let mut corrections = [Contour::EMPTY; 1 << MAX_OTHERS];
         let sets = &mut corrections[..1 << others.len()];
