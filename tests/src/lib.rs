@@ -5,6 +5,8 @@
 //! other. They run natively and, being plain tests, on any target that has a runner.
 #![forbid(unsafe_code)]
 
+pub mod cases;
+pub mod draw;
 pub mod emit;
 pub mod fixtures;
 pub mod graph;

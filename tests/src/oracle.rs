@@ -121,6 +121,12 @@ pub fn saturate(value: f32, zero_point: i8, clamp: Clamp) -> i8 {
     shifted.clamp(i64::from(clamp.low), i64::from(clamp.high)) as i8
 }
 
+/// `round_half_even(value + zero_point)`, saturated, then held to `clamp`: what ONNX Runtime's Add and AveragePool do.
+/// It differs from [`saturate`] where a value lies between two integers and the zero point is odd.
+pub fn saturate_shifted(value: f32, zero_point: i8, clamp: Clamp) -> i8 {
+    saturate(value + f32::from(zero_point), 0, clamp)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +136,7 @@ mod tests {
         let q = |acc, scale, zp| requantize(acc, scale, zp, Clamp::FULL);
         assert_eq!([q(1, 0.5, 0), q(3, 0.5, 0), q(5, 0.5, 0), q(-1, 0.5, 0), q(-3, 0.5, 0)], [0, 2, 2, 0, -2]);
         assert_eq!([q(1 << 30, 1.0, 5), q(-(1 << 30), 1e20, 5), q(10, 1.0, 120)], [127, -128, 127]);
+        assert_eq!((saturate(0.5, 3, Clamp::FULL), saturate_shifted(0.5, 3, Clamp::FULL)), (3, 4));
         assert_eq!(requantize(-9, 1.0, 3, Clamp { low: 3, high: 50 }), 3);
     }
 }

@@ -1,6 +1,6 @@
 //! Operators that look at one place at a time: Concat, Add, Mul and tables.
 
-use super::{Clamp, Quant, Tensor, saturate};
+use super::{Clamp, Quant, Tensor, saturate, saturate_shifted};
 
 /// The integers that stand in `out` for what `-128..=127` stand for in `input`: ONNX Runtime's QLinearConcat.
 pub fn requantization_table(input: Quant, out: Quant) -> [i8; 256] {
@@ -53,7 +53,7 @@ pub fn add(a: &Tensor, b: &Tensor, sign: f32, clamp: Clamp, out: Quant) -> Tenso
     Tensor::from_fn(a.shape(), out, |y, x, c| {
         let left = factor_a * a.steps(y as i64, x as i64, c) as f32;
         let right = factor_b * broadcast(b, y, x, c) as f32;
-        saturate(left + right, out.zero_point, clamp)
+        saturate_shifted(left + right, out.zero_point, clamp)
     })
 }
 

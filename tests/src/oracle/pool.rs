@@ -1,6 +1,6 @@
 //! MaxPool, AveragePool and GlobalAveragePool.
 
-use super::{Clamp, Quant, Tensor, Window, saturate};
+use super::{Clamp, Quant, Tensor, Window, saturate, saturate_shifted};
 
 /// An average pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +32,10 @@ pub fn max_pool(input: &Tensor, window: &Window) -> Tensor {
 }
 
 /// The mean of `sum` over `count` places, in steps of the output.
-fn mean(sum: i64, count: usize, input: Quant, out: Quant) -> i8 {
+fn mean(sum: i64, count: usize, input: Quant, out: Quant) -> f32 {
     let sum = i32::try_from(sum).expect("the case overflows a 32-bit accumulator");
     let factor = (input.scale / out.scale) / count as f32;
-    saturate(sum as f32 * factor, out.zero_point, Clamp::FULL)
+    sum as f32 * factor
 }
 
 /// ONNX's AveragePool: the mean of the places on the tensor or, with `count_include_pad`, on it and its padding.
@@ -55,7 +55,7 @@ pub fn average_pool(input: &Tensor, op: &Pool, out: Quant) -> Tensor {
         let sum = places.iter().map(|&(row, column)| input.steps(row, column, c)).sum();
         match places.iter().filter(counts).count() {
             0 => out.zero_point,
-            count => mean(sum, count, input.quant, out),
+            count => saturate_shifted(mean(sum, count, input.quant, out), out.zero_point, Clamp::FULL),
         }
     })
 }
@@ -69,6 +69,6 @@ pub fn global_average_pool(input: &Tensor, out: Quant) -> Tensor {
                 sum += input.steps(y as i64, x as i64, c);
             }
         }
-        mean(sum, input.rows * input.width, input.quant, out)
+        saturate(mean(sum, input.rows * input.width, input.quant, out), out.zero_point, Clamp::FULL)
     })
 }
