@@ -16,7 +16,7 @@ pub enum Op {
     AveragePool(Pool),
     /// Of one input.
     GlobalAveragePool,
-    /// Of one input; a second gives the size that the ratios would, for ratios of 1 over what they say.
+    /// Of one input; the sides of a second, if there is one, are the output's, and the ratios do not count.
     Resize(Resize),
     /// Of any number of inputs.
     Concat,
@@ -89,7 +89,14 @@ impl Op {
             Op::MaxPool(window) => oracle::max_pool(x, window),
             Op::AveragePool(op) => oracle::average_pool(x, op, out),
             Op::GlobalAveragePool => oracle::global_average_pool(x, out),
-            Op::Resize(op) => oracle::resize(x, op, out),
+            Op::Resize(op) => match inputs.get(1) {
+                None => oracle::resize(x, op, out),
+                Some(size) => {
+                    let ratio = |to: usize, from: usize| [to as u32, from as u32];
+                    let ratios = [ratio(size.rows, x.rows), ratio(size.width, x.width)];
+                    oracle::resize(x, &Resize { ratios, ..*op }, out)
+                }
+            },
             Op::Concat => oracle::concat(inputs, out),
             Op::Add { sign, clamp } => oracle::add(x, inputs[1], *sign, *clamp, out),
             Op::Mul { clamp } => oracle::mul(x, inputs[1], *clamp, out),

@@ -9,6 +9,8 @@ pub mod cases;
 pub mod draw;
 pub mod emit;
 pub mod fixtures;
+pub mod fuzz;
 pub mod graph;
+pub mod networks;
 pub mod oracle;
 pub mod run;
