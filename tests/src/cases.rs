@@ -19,8 +19,11 @@ pub struct Case {
     pub quant: Quant,
 }
 
-/// Every operator of the format, by name, and how to draw a case of it.
-pub const OPERATORS: [(&str, fn(&mut Draw) -> Case); 15] = [
+/// How to draw a case of an operator.
+pub type DrawCase = fn(&mut Draw) -> Case;
+
+/// Every operator of the format, by name.
+pub const OPERATORS: [(&str, DrawCase); 15] = [
     ("Conv", conv),
     ("ConvTranspose", conv_transpose),
     ("MaxPool", max_pool),
