@@ -79,10 +79,14 @@ pub fn plan(graph: &Graph, schedule: &Schedule) -> Vec<u8> {
         operators: &operators,
         outputs: &outputs,
         input: plan::Input {
-            normalization: Normalization::Fixed(Levels { low: 0.0, high: 255.0 }),
-            order: Order::Rgb,
-            gain: [1.0; 4],
-            offset: [0.0; 4],
+            normalization: if graph.camera.percentile {
+                Normalization::Percentile { low: 1.0, high: 99.8, previous: false }
+            } else {
+                Normalization::Fixed(Levels { low: 0.0, high: 255.0 })
+            },
+            order: if graph.camera.blue_first { Order::Bgr } else { Order::Rgb },
+            gain: graph.camera.gain,
+            offset: graph.camera.offset,
         },
         post: Post { task: Task::None, min_area: 0, grow: 0.0, threshold: 0.5 },
         alignment: Alignment { multiple: graph.multiple.map(narrow), remainder: [0; 2] },

@@ -1,7 +1,7 @@
 //! A network as the tests have it: the same description goes to the oracle, layer by layer on whole tensors, and to
 //! `microtome-core`, as a plan (see [`crate::emit`]).
 
-use crate::oracle::{self, Clamp, Classify, Conv, ConvTranspose, PadMode, Pool, Quant, Resize, Tensor, Window};
+use crate::oracle::{self, Camera, Clamp, Classify, Conv, ConvTranspose, PadMode, Pool, Quant, Resize, Tensor, Window};
 
 /// An operator and its constants.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,12 +151,14 @@ pub struct Graph {
     pub outputs: Vec<usize>,
     /// Frame sides are continued to a multiple of this (rows, width).
     pub multiple: [usize; 2],
+    /// How camera rows become the frame.
+    pub camera: Camera,
 }
 
 impl Graph {
     /// A network of nothing yet, for frames of `channels` channels.
     pub fn new(channels: usize, quant: Quant) -> Graph {
-        Graph { channels, quant, nodes: Vec::new(), outputs: Vec::new(), multiple: [1, 1] }
+        Graph { channels, quant, nodes: Vec::new(), outputs: Vec::new(), multiple: [1, 1], camera: Camera::PLAIN }
     }
 
     /// Adds a node; returns the tensor that it makes.

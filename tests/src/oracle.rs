@@ -5,6 +5,7 @@
 //! arithmetic. Floating point appears only where C2 has it, in [`requantize`] and in the scales given to it.
 
 mod arith;
+mod camera;
 mod conv;
 mod head;
 mod pool;
@@ -12,6 +13,7 @@ mod resize;
 mod window;
 
 pub use arith::{add, concat, mul, requantization_table, table, table_of};
+pub use camera::{Camera, photograph};
 pub use conv::{Conv, ConvTranspose, conv, conv_transpose};
 pub use head::{Classify, INDEX, PROBABILITY, arg_max, classify, exponentials, softmax};
 pub use pool::{Pool, average_pool, global_average_pool, max_pool};
