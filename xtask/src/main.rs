@@ -19,7 +19,7 @@ struct Arguments {
 
 #[derive(Clone, Copy, Subcommand)]
 enum Command {
-    /// Everything that CI runs: lints, host, aarch64, bare, zoo.
+    /// Everything that CI runs: lints, host, miri, aarch64, bare, zoo.
     Test,
     /// Formatting and clippy.
     Lint,
@@ -27,6 +27,8 @@ enum Command {
     Host,
     /// core's tests and the conformance suite on AArch64, under qemu-aarch64.
     Aarch64,
+    /// core under Miri: no undefined behaviour, whatever the arena's alignment.
+    Miri,
     /// core for machines without an operating system; the firmware on a Cortex-M under QEMU.
     Bare,
     /// The zoo's models on their held-out frames, where ../shared/data or MICROTOME_DATA is there.
@@ -42,12 +44,14 @@ fn main() -> Result<()> {
         Command::Test => {
             steps::lint(&sh)?;
             steps::host(&sh)?;
+            steps::miri(&sh)?;
             steps::aarch64(&sh)?;
             steps::bare(&sh)?;
             steps::zoo(&sh)?;
         }
         Command::Lint => steps::lint(&sh)?,
         Command::Host => steps::host(&sh)?,
+        Command::Miri => steps::miri(&sh)?,
         Command::Aarch64 => steps::aarch64(&sh)?,
         Command::Bare => steps::bare(&sh)?,
         Command::Zoo => steps::zoo(&sh)?,

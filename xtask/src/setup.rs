@@ -1,6 +1,6 @@
 //! What a step needs on the machine: installed where that can be done, asked for where it cannot.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
 /// A program and the Debian package that brings it.
@@ -56,4 +56,14 @@ pub fn components(sh: &Shell, components: &[&str]) -> Result<()> {
         cmd!(sh, "rustup component add {missing...}").run()?;
     }
     Ok(())
+}
+
+/// Makes sure of Miri, which only nightly has.
+pub fn nightly_miri(sh: &Shell) -> Result<()> {
+    if cmd!(sh, "cargo +nightly miri --version").quiet().ignore_stdout().ignore_stderr().run().is_ok() {
+        return Ok(());
+    }
+    cmd!(sh, "rustup toolchain install nightly --profile minimal --component miri --component rust-src")
+        .run()
+        .context("this step needs Rust nightly with the components miri and rust-src")
 }

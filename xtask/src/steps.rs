@@ -40,6 +40,16 @@ pub fn host(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
+/// core under Miri. The exhaustive tests of measurement would take it hours; they hold no more of the language than
+/// those that are left.
+pub fn miri(sh: &Shell) -> Result<()> {
+    title("miri");
+    setup::nightly_miri(sh)?;
+    let tests = ["session", "quant", "shape", "measure::components", "measure::moments"];
+    cmd!(sh, "cargo +nightly miri test --quiet -p microtome-core --lib -- {tests...}").run()?;
+    Ok(())
+}
+
 /// core's tests and the conformance suite on AArch64.
 pub fn aarch64(sh: &Shell) -> Result<()> {
     title("aarch64, under qemu-aarch64");

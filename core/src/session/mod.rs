@@ -14,6 +14,8 @@ mod geometry;
 mod ring;
 mod schedule;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use core::mem::size_of;
 
