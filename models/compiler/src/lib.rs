@@ -1,1 +1,57 @@
 //! ONNX to int8 plans.
+//!
+//! ```text
+//! model.onnx ─▶ import ─▶ fold ─▶ calibrate ─▶ quantize ─▶ lower ─▶ rings ─▶ emit ─▶ model.mtm
+//!                 │                   ▲                                        │
+//!                 └── tract, float ───┴──────────── measure: the report ◀──────┘
+//! ```
+//!
+//! | module | what it knows |
+//! | --- | --- |
+//! | [`model`] | the ONNX file, and its float run by tract |
+//! | [`import`] | ONNX's operators; gives a [`graph`] that holds for every frame size |
+//! | [`fold`], [`expr`] | rewrites that change no result; functions of one value |
+//! | [`head`], [`description`] | what ONNX does not say: preprocessing, classes, the mask |
+//! | [`calibrate`], [`quantize`] | ranges, scales, and which values share them |
+//! | [`lower`], [`rings`], [`emit`] | core's operators, ring heights, bytes |
+//! | [`compiler`], [`measure`], [`report`] | the whole way, and what it was worth |
+//!
+//! Nothing here prints, and nothing is read but the files that are named.
+//!
+//! ```no_run
+//! use microtome_compiler::{Compiler, Description, Model, Options};
+//!
+//! # fn main() -> Result<(), microtome_compiler::Error> {
+//! # let images: Vec<microtome_compiler::Tensor> = Vec::new();
+//! let model = Model::load("model.onnx")?;
+//! let description = Description::beside("model.onnx".as_ref())?;
+//! let compiled = Compiler::new(&model, &description, Options::default()).calibrate(images).compile()?;
+//! println!("{}", compiled.report);
+//! # Ok(())
+//! # }
+//! ```
+#![deny(unsafe_code)]
+
+pub mod calibrate;
+pub mod compiler;
+pub mod description;
+pub mod emit;
+pub mod error;
+pub mod expr;
+pub mod fold;
+pub mod graph;
+pub mod head;
+pub mod import;
+pub mod lower;
+pub mod measure;
+pub mod model;
+pub mod quantize;
+pub mod report;
+pub mod rings;
+
+pub use calibrate::Method;
+pub use compiler::{Compiled, Compiler, Options, Progress};
+pub use description::Description;
+pub use error::{Error, Result};
+pub use model::{Model, Port, Tensor};
+pub use report::Report;

@@ -1,0 +1,502 @@
+//! The whole way from a model and calibration images to a plan and its report.
+
+use std::collections::HashMap;
+
+use microtome_core::plan::{self, Alignment, Plan, Role};
+
+use crate::calibrate::{Histogram, Method};
+use crate::description::{self, Description};
+use crate::emit::{self, Envelope, Out};
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Op, Quant};
+use crate::lower::{Lowering, Program};
+use crate::measure::{self, Noise};
+use crate::model::{Model, Tensor, Values, hex, reals};
+use crate::quantize::Sharing;
+use crate::report::{Layer, OutputReport, Report, Trial};
+use crate::{fold, head, import, rings};
+
+/// Longest side of what is calibrated on: the middle of larger images is taken.
+const MAX_SIDE: usize = 512;
+/// Longest side of what choices are measured on.
+const MEASURED_SIDE: usize = 256;
+/// A choice must be this much worse, in dB, to be dropped for a dearer one.
+const TOLERANCE: f64 = 0.1;
+
+/// How to compile.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How ranges are drawn; `None` tries several and keeps the one that serves the outputs best.
+    pub method: Option<Method>,
+    /// Whether to try to correct biases for the mean error of the rounded weights.
+    pub bias_correction: bool,
+    /// Most images that choices and the report are measured on.
+    pub measured: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { method: None, bias_correction: true, measured: 4 }
+    }
+}
+
+/// What is going on, for a progress bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done.
+    pub stage: &'static str,
+    /// Steps of it that are done,
+    pub done: usize,
+    /// of so many.
+    pub total: usize,
+}
+
+/// A plan and how good it is.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The bytes of the `.mtm` file.
+    pub plan: Vec<u8>,
+    /// Layer by layer.
+    pub report: Report,
+}
+
+/// Compiles a model.
+pub struct Compiler<'a> {
+    model: &'a Model,
+    description: &'a Description,
+    options: Options,
+    images: Vec<Tensor>,
+    progress: Box<dyn FnMut(Progress) + 'a>,
+}
+
+impl<'a> Compiler<'a> {
+    /// A compiler for `model`, of which `description` says what ONNX does not.
+    pub fn new(model: &'a Model, description: &'a Description, options: Options) -> Compiler<'a> {
+        Compiler { model, description, options, images: Vec::new(), progress: Box::new(|_| {}) }
+    }
+
+    /// Adds calibration images: network inputs as they leave preprocessing, `[1, channels, rows, width]`. Those that do not
+    /// fit the network's sides are cut to the middle, or padded like frames are.
+    #[must_use]
+    pub fn calibrate(mut self, images: impl IntoIterator<Item = Tensor>) -> Compiler<'a> {
+        self.images.extend(images);
+        self
+    }
+
+    /// Has `progress` told what is going on.
+    #[must_use]
+    pub fn on_progress(mut self, progress: impl FnMut(Progress) + 'a) -> Compiler<'a> {
+        self.progress = Box::new(progress);
+        self
+    }
+
+    /// Compiles.
+    ///
+    /// # Errors
+    /// The model has an operator that a plan cannot hold, tract cannot run it, or there are no images although the model
+    /// leaves quantization open.
+    pub fn compile(mut self) -> Result<Compiled> {
+        (self.progress)(Progress { stage: "import", done: 0, total: 1 });
+        let mut graph = import::import(self.model)?;
+        fold::fold(&mut graph)?;
+        head::prescribe(&mut graph);
+        let post = head::append(&mut graph, self.description)?;
+        let joined = Sharing::decide(&mut graph, |_| true);
+        let seen = graph.values[0].sizes[0].map(|side| side as u32);
+        let mut envelope = self.envelope(&graph, post)?;
+        envelope.alignment = self.alignment(&graph, &joined, &envelope, seen)?;
+        let images = self.fitted(&envelope.alignment)?;
+        envelope.provenance = self.provenance(&images);
+        let prescribed = joined.is_prescribed(&graph);
+        if images.is_empty() && !prescribed {
+            return Err(Error::Calibration("no image was given, but the model leaves its quantization open".into()));
+        }
+        let mut bench = Bench { graph: &graph, model: self.model, envelope: &envelope, images: &images, measured: Vec::new() };
+        bench.expect(self.options.measured)?;
+        let seenvalues = bench.observe(&mut self.progress, prescribed)?;
+        let (choice, trials) = self.choose(&graph, &bench, &seenvalues, &joined, prescribed)?;
+        let program = bench.lower(&choice)?;
+        self.finish(&bench, program, &choice, trials, seen)
+    }
+
+    /// Measures the choices one after another.
+    fn choose<'g>(
+        &mut self,
+        graph: &Graph,
+        bench: &Bench,
+        seen: &Seen,
+        joined: &'g Sharing,
+        prescribed: bool,
+    ) -> Result<(Choice<'g>, Vec<Trial>)> {
+        let methods = match self.options.method {
+            Some(method) => vec![method],
+            None => vec![Method::Percentile(99.99), Method::MinMax, Method::Entropy],
+        };
+        let mut trials = Vec::new();
+        let none = vec![Vec::new(); graph.values.len()];
+        let choice = |method: Method, corrections: &[Vec<f32>]| Choice {
+            sharing: joined,
+            quants: joined.quantize(&seen.ranges(method)),
+            corrections: corrections.to_vec(),
+            method,
+            joined: true,
+        };
+        let mut best = choice(methods[0], &none);
+        if prescribed || bench.measured.is_empty() {
+            return Ok((best, trials));
+        }
+        let mut best_sqnr = f64::NEG_INFINITY;
+        let total = methods.len() + usize::from(self.options.bias_correction);
+        for (done, &method) in methods.iter().enumerate() {
+            (self.progress)(Progress { stage: "measure", done, total });
+            let tried = choice(method, &none);
+            let sqnr = bench.sqnr(&tried)?;
+            trials.push(Trial { choice: format!("ranges by {method}"), sqnr });
+            if sqnr > best_sqnr + if best_sqnr.is_finite() { TOLERANCE } else { 0.0 } {
+                (best, best_sqnr) = (tried, sqnr);
+            }
+        }
+        if self.options.bias_correction {
+            (self.progress)(Progress { stage: "measure", done: total - 1, total });
+            let tried = choice(best.method, &seen.corrections(graph));
+            let sqnr = bench.sqnr(&tried)?;
+            trials.push(Trial { choice: "bias correction".into(), sqnr });
+            if sqnr > best_sqnr {
+                best = tried;
+            }
+        }
+        Ok((best, trials))
+    }
+
+    fn finish(self, bench: &Bench, mut program: Program, choice: &Choice, trials: Vec<Trial>, seen: [u32; 2]) -> Result<Compiled> {
+        let graph = bench.graph;
+        let outputs = bench.outputs(&program)?;
+        let tall = emit::plan(&program, &outputs, bench.envelope)?;
+        let heights = rings::heights(&Plan::parse(&tall)?, seen)?;
+        program.tensors.iter_mut().zip(heights).for_each(|(tensor, rows)| tensor.ring = rows);
+        let bytes = emit::plan(&program, &outputs, bench.envelope)?;
+        let noise = bench.every_value(&program)?;
+        let area = |value: usize| {
+            let ([r, w], [fr, fw]) = (graph.values[value].sizes[0], graph.values[0].sizes[0]);
+            (r * w) as f64 / (fr * fw) as f64
+        };
+        let layers = program.operators.iter().zip(&program.tensors[1..]).zip(&noise).map(|((o, t), n)| Layer {
+            name: o.name.clone(),
+            operator: o.op().name().to_owned(),
+            channels: t.channels,
+            scale: t.scale,
+            zero_point: t.zero_point,
+            sqnr: n.sqnr(),
+            saturated: n.saturated(),
+            ring_rows: (t.ring != plan::TALL).then_some(t.ring),
+            bytes: o.data_len(),
+            macs_per_pixel: macs(&o.op(), &o.bytes) * area(o.value),
+        });
+        let layers: Vec<Layer> = layers.collect();
+        let sqnr = |tensor: u16| usize::from(tensor).checked_sub(1).and_then(|i| layers[i].sqnr);
+        let outputs = outputs.iter().map(|o| OutputReport { name: o.name.clone(), sqnr: sqnr(o.tensor) }).collect();
+        let report = Report {
+            method: if trials.is_empty() { "none".into() } else { choice.method.to_string() },
+            images: bench.images.len(),
+            bias_correction: choice.corrections.iter().any(|c| !c.is_empty()),
+            joined_concats: choice.joined,
+            trials,
+            outputs,
+            layers,
+            multiple: bench.envelope.alignment.multiple,
+            remainder: bench.envelope.alignment.remainder,
+            plan_bytes: bytes.len(),
+        };
+        Ok(Compiled { plan: bytes, report })
+    }
+
+    fn envelope(&self, graph: &Graph, post: plan::Post) -> Result<Envelope> {
+        let input = &self.description.input;
+        let channels = graph.values[0].channels;
+        if let Some(found) = input.channels.filter(|&c| c != channels) {
+            return Err(Error::Description(format!("input has {found} channels, the model's has {channels}")));
+        }
+        let spread = |values: &[f32], default: f32| {
+            let at = |c: usize| values.get(if values.len() == 1 { 0 } else { c }).copied().unwrap_or(default);
+            [at(0), at(1), at(2), default]
+        };
+        let percentile = input.normalization == description::Normalization::Percentile;
+        let (low, high) = if percentile { (1.0, 99.8) } else { (0.0, 255.0) };
+        let (low, high) = (input.low.unwrap_or(low), input.high.unwrap_or(high));
+        let normalization = match input.normalization {
+            description::Normalization::Fixed => plan::Normalization::Fixed(plan::Levels { low, high }),
+            description::Normalization::Percentile => {
+                plan::Normalization::Percentile { low, high, previous: input.of == description::Of::Previous }
+            }
+        };
+        let order = if input.order == description::Order::Bgr { plan::Order::Bgr } else { plan::Order::Rgb };
+        let input = plan::Input { normalization, order, gain: spread(&input.gain, 1.0), offset: spread(&input.offset, 0.0) };
+        let alignment = Alignment { multiple: [1, 1], remainder: [0, 0] };
+        let classes = self.description.output.classes.join("\n");
+        Ok(Envelope { input, post, alignment, classes, provenance: String::new() })
+    }
+
+    /// The frame sides that fit, found with a plan whose numbers do not matter.
+    fn alignment(&self, graph: &Graph, sharing: &Sharing, envelope: &Envelope, seen: [u32; 2]) -> Result<Alignment> {
+        let ranges = vec![(-1.0, 1.0); graph.values.len()];
+        let quants = sharing.quantize(&ranges);
+        let program = Lowering { graph, sharing, quants: &quants, corrections: &[] }.run()?;
+        let outputs = outputs(graph, &program)?;
+        let bytes = emit::plan(&program, &outputs, envelope)?;
+        let sizes = |value: usize| &graph.values[value].sizes;
+        let keep = graph.outputs.first().filter(|(_, v)| sizes(*v) == sizes(0)).and_then(|_| outputs.first());
+        rings::alignment(&Plan::parse(&bytes)?, seen, keep.map(|o| usize::from(o.tensor)))
+    }
+
+    /// Images cut and padded to sides that the network takes.
+    fn fitted(&self, alignment: &Alignment) -> Result<Vec<Tensor>> {
+        let port = &self.model.inputs()[0].shape;
+        let fixed = [port.get(2).copied().flatten(), port.get(3).copied().flatten()];
+        self.images.iter().map(|image| fit(image, fixed, alignment, MAX_SIDE)).collect()
+    }
+
+    fn provenance(&self, images: &[Tensor]) -> String {
+        use sha2::{Digest, Sha256};
+        let mut hash = Sha256::new();
+        for image in images {
+            image.data.iter().for_each(|v| hash.update(v.to_le_bytes()));
+        }
+        let name = self.description.name.as_deref().unwrap_or("").replace('\n', " ");
+        let (model, version) = (self.model.sha256(), env!("CARGO_PKG_VERSION"));
+        let calibration = if images.is_empty() { "none".to_owned() } else { hex(&hash.finalize()) };
+        format!("name={name}\ncompiler=microtome-compiler {version}\nmodel_sha256={model}\ncalibration_sha256={calibration}\ncalibration_images={}", images.len())
+    }
+}
+
+/// Cuts the middle of an image that is too large, and repeats the last row and pixel of one whose sides do not fit.
+fn fit(image: &Tensor, fixed: [Option<usize>; 2], alignment: &Alignment, largest: usize) -> Result<Tensor> {
+    let [1, channels, height, width] = image.shape[..] else {
+        return Err(Error::Calibration(format!("an image has shape {:?}, expected [1, channels, rows, width]", image.shape)));
+    };
+    if height == 0 || width == 0 {
+        return Err(Error::Calibration("an image is empty".into()));
+    }
+    let side = |axis: usize, side: usize| {
+        fixed[axis].unwrap_or_else(|| alignment.pad(axis, side.min(largest) as u32) as usize)
+    };
+    let (h, w) = (side(0, height), side(1, width));
+    let (top, left) = (height.saturating_sub(h) / 2, width.saturating_sub(w) / 2);
+    let mut data = Vec::with_capacity(channels * h * w);
+    for c in 0..channels {
+        for y in 0..h {
+            let row = (c * height + (top + y).min(height - 1)) * width;
+            data.extend((0..w).map(|x| image.data[row + (left + x).min(width - 1)]));
+        }
+    }
+    Tensor::new(vec![1, channels, h, w], data)
+}
+
+fn outputs(graph: &Graph, program: &Program) -> Result<Vec<Out>> {
+    let tensor = |value: usize| program.tensor_of[value].ok_or_else(|| Error::Plan("an output has no tensor".into()));
+    let mut all = Vec::new();
+    for (name, value) in &graph.outputs {
+        let index = graph.producer(*value).is_some_and(|p| matches!(graph.nodes[p].op, Op::ArgMax));
+        let role = if index && graph.mask == Some(*value) { Role::Mask } else { Role::Raw };
+        all.push(Out { tensor: tensor(*value)?, role, name: name.clone() });
+    }
+    if let Some(mask) = graph.mask.filter(|mask| !graph.outputs.iter().any(|(_, v)| v == mask)) {
+        all.push(Out { tensor: tensor(mask)?, role: Role::Mask, name: "mask".into() });
+    }
+    Ok(all)
+}
+
+/// Multiplications per output pixel.
+fn macs(op: &plan::Op, weights: &[i8]) -> f64 {
+    match op {
+        plan::Op::Conv(_) => weights.len() as f64,
+        plan::Op::ConvTranspose { conv, .. } => {
+            weights.len() as f64 / f64::from(conv.window.stride[0]) / f64::from(conv.window.stride[1])
+        }
+        _ => 0.0,
+    }
+}
+
+/// One way to quantize the graph.
+struct Choice<'g> {
+    sharing: &'g Sharing,
+    quants: Vec<Quant>,
+    corrections: Vec<Vec<f32>>,
+    method: Method,
+    joined: bool,
+}
+
+/// What the float run showed of every value.
+struct Seen {
+    histograms: Vec<Histogram>,
+    /// Sum of every channel, and how many values it is the sum of.
+    means: Vec<(Vec<f64>, f64)>,
+}
+
+impl Seen {
+    fn ranges(&self, method: Method) -> Vec<(f32, f32)> {
+        self.histograms.iter().map(|h| h.range(method)).collect()
+    }
+
+    /// For every Conv, what rounding its weights does to the mean of each output channel: `E[x] · (w − w')`.
+    fn corrections(&self, graph: &Graph) -> Vec<Vec<f32>> {
+        let mut corrections = vec![Vec::new(); graph.values.len()];
+        for node in &graph.nodes {
+            let Op::Conv(conv) = &node.op else { continue };
+            let (sums, count) = &self.means[node.inputs[0]];
+            if conv.integers.is_some() || *count == 0.0 {
+                continue;
+            }
+            let outputs = conv.bias.len();
+            let per_output = conv.weights.len() / outputs;
+            let taps = usize::from(conv.window.kernel[0]) * usize::from(conv.window.kernel[1]);
+            let group_inputs = per_output / taps;
+            let per_group = outputs / conv.group;
+            // A transposed window with a stride meets each output with only some of its taps.
+            let share = if conv.output_padding.is_some() {
+                f64::from(conv.window.stride[0]) * f64::from(conv.window.stride[1])
+            } else {
+                1.0
+            };
+            corrections[node.output] = (0..outputs)
+                .map(|o| {
+                    let real = &conv.weights[o * per_output..][..per_output];
+                    let scale = real.iter().fold(0f32, |m, w| m.max(w.abs())) / 127.0;
+                    if scale == 0.0 {
+                        return 0.0;
+                    }
+                    let first = o / per_group * group_inputs;
+                    let error = |(i, &w): (usize, &f32)| {
+                        let rounded = (w / scale).round_ties_even() * scale;
+                        f64::from(w - rounded) * sums[first + i / taps] / count
+                    };
+                    (real.iter().enumerate().map(error).sum::<f64>() / share) as f32
+                })
+                .collect();
+        }
+        corrections
+    }
+}
+
+/// Where choices are measured: images, and what the float run makes of them.
+struct Bench<'a> {
+    graph: &'a Graph,
+    model: &'a Model,
+    envelope: &'a Envelope,
+    images: &'a [Tensor],
+    /// Images to measure on, with the float outputs.
+    measured: Vec<(Tensor, Vec<Tensor>)>,
+}
+
+impl Bench<'_> {
+    /// Runs the float model on the images that choices are measured on.
+    fn expect(&mut self, count: usize) -> Result<()> {
+        let port = &self.model.inputs()[0].shape;
+        let fixed = [port.get(2).copied().flatten(), port.get(3).copied().flatten()];
+        let step = (self.images.len() / count.max(1)).max(1);
+        for image in self.images.iter().step_by(step).take(count) {
+            let image = fit(image, fixed, &self.envelope.alignment, MEASURED_SIDE)?;
+            let outputs = self.model.run_float(std::slice::from_ref(&image))?;
+            self.measured.push((image, outputs));
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.graph.nodes.iter().map(|n| self.graph.values[n.output].name.clone()).collect();
+        names.retain(|name| !name.is_empty());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Histograms and means of every value over all images.
+    fn observe(&self, progress: &mut dyn FnMut(Progress), prescribed: bool) -> Result<Seen> {
+        let values = &self.graph.values;
+        let mut histograms = vec![Histogram::default(); values.len()];
+        let mut means: Vec<(Vec<f64>, f64)> = values.iter().map(|v| (vec![0.0; v.channels], 0.0)).collect();
+        let mut runs = Runs { model: self.model, names: self.names(), ready: None };
+        for (done, image) in self.images.iter().enumerate().filter(|_| !prescribed) {
+            progress(Progress { stage: "calibrate", done, total: self.images.len() });
+            let found = runs.run(image)?;
+            for (id, value) in values.iter().enumerate() {
+                let tensor = if id == 0 { Some(image) } else { found.get(&value.name) };
+                let Some(tensor) = tensor else { continue };
+                histograms[id].add(&tensor.data);
+                let per_channel = tensor.data.len() / value.channels;
+                if per_channel * value.channels == tensor.data.len() {
+                    for (sum, channel) in means[id].0.iter_mut().zip(tensor.data.chunks_exact(per_channel.max(1))) {
+                        *sum += channel.iter().map(|&v| f64::from(v)).sum::<f64>();
+                    }
+                    means[id].1 += per_channel as f64;
+                }
+            }
+        }
+        Ok(Seen { histograms, means })
+    }
+
+    fn lower(&self, choice: &Choice) -> Result<Program> {
+        let Choice { sharing, quants, corrections, .. } = choice;
+        Lowering { graph: self.graph, sharing, quants, corrections }.run()
+    }
+
+    fn outputs(&self, program: &Program) -> Result<Vec<Out>> {
+        outputs(self.graph, program)
+    }
+
+    /// The worst output's ratio, in dB.
+    fn sqnr(&self, choice: &Choice) -> Result<f64> {
+        let program = self.lower(choice)?;
+        let bytes = emit::plan(&program, &self.outputs(&program)?, self.envelope)?;
+        let plan = Plan::parse(&bytes)?;
+        let mut noise = vec![Noise::default(); self.graph.outputs.len()];
+        for (image, expected) in &self.measured {
+            let found = measure::run(&plan, image)?;
+            for (i, (_, value)) in self.graph.outputs.iter().enumerate() {
+                noise[i].add(&found[i], choice.quants[*value], &expected[i], self.graph.values[*value].channels);
+            }
+        }
+        Ok(noise.iter().filter_map(Noise::sqnr).fold(f64::INFINITY, f64::min))
+    }
+
+    /// The noise of every operator's output.
+    fn every_value(&self, program: &Program) -> Result<Vec<Noise>> {
+        let mut noise = vec![Noise::default(); program.operators.len()];
+        let all: Vec<Out> = (0..program.operators.len())
+            .map(|i| Out { tensor: i as u16 + 1, role: Role::Raw, name: String::new() })
+            .collect();
+        let bytes = emit::plan(program, &all, self.envelope)?;
+        let plan = Plan::parse(&bytes)?;
+        let mut runs = Runs { model: self.model, names: self.names(), ready: None };
+        for (image, _) in &self.measured {
+            let (found, expected) = (measure::run(&plan, image)?, runs.run(image)?);
+            for (i, operator) in program.operators.iter().enumerate() {
+                let value = &self.graph.values[operator.value];
+                let tensor = &program.tensors[i + 1];
+                let quant = Quant { scale: tensor.scale, zero_point: tensor.zero_point };
+                if let Some(expected) = expected.get(&value.name) {
+                    noise[i].add(&found[i], quant, expected, value.channels);
+                }
+            }
+        }
+        Ok(noise)
+    }
+}
+
+/// Float runs with every value as an output; the model is prepared again only when the size changes.
+struct Runs<'a> {
+    model: &'a Model,
+    names: Vec<String>,
+    ready: Option<(Vec<usize>, Values)>,
+}
+
+impl Runs<'_> {
+    fn run(&mut self, image: &Tensor) -> Result<HashMap<String, Tensor>> {
+        let ready = match self.ready.take() {
+            Some((shape, values)) if shape == image.shape => (shape, values),
+            _ => (image.shape.clone(), self.model.values(std::slice::from_ref(&image.shape), &self.names)?),
+        };
+        let found = ready.1.run(std::slice::from_ref(image))?;
+        self.ready = Some(ready);
+        found.into_iter().map(|(name, raw)| Ok((name, reals(&raw)?))).collect()
+    }
+}

@@ -1,0 +1,149 @@
+//! What an ONNX file does not say: how frames become its input, and what its output means (`model.toml`).
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+/// The description beside a model. Every key is optional.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+pub struct Description {
+    /// The model's name.
+    pub name: Option<String>,
+    /// Preprocessing.
+    pub input: Input,
+    /// Meaning of the outputs.
+    pub output: Output,
+}
+
+/// `[input]`: a camera value x becomes `(x − low) / (high − low) · gain + offset`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Input {
+    /// Channels, where the model leaves them open; otherwise they must agree.
+    pub channels: Option<usize>,
+    /// Whether `low` and `high` are values or percentiles.
+    pub normalization: Normalization,
+    /// Becomes 0: a camera value (default 0) or a percentile (default 1).
+    pub low: Option<f32>,
+    /// Becomes 1: a camera value (default 255) or a percentile (default 99.8).
+    pub high: Option<f32>,
+    /// Whose percentiles.
+    pub of: Of,
+    /// Factor per channel, or one for all (default 1).
+    pub gain: Vec<f32>,
+    /// Added per channel, or one for all (default 0).
+    pub offset: Vec<f32>,
+    /// Order of colours.
+    pub order: Order,
+}
+
+/// `normalization`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalization {
+    /// `low` and `high` are camera values.
+    #[default]
+    Fixed,
+    /// `low` and `high` are percentiles of the frame.
+    Percentile,
+}
+
+/// `of`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Of {
+    /// This frame's.
+    #[default]
+    Frame,
+    /// The previous frame's, for video.
+    #[serde(alias = "previous-frame", alias = "previous_frame")]
+    Previous,
+}
+
+/// `order`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Red first.
+    #[default]
+    Rgb,
+    /// Blue first.
+    Bgr,
+}
+
+/// `[output]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Output {
+    /// Class names, in the order of their indices.
+    pub classes: Vec<String>,
+    /// What the first output is. By default: components, if it is as large as the frame, else nothing.
+    pub task: Option<Task>,
+    /// Class of interiors (default 1).
+    pub object: Option<u8>,
+    /// Class of borders (default 2).
+    pub border: Option<u8>,
+    /// Probability above which a pixel is an object's (default 0.5).
+    pub threshold: Option<f32>,
+    /// Smallest object in pixels (default 0).
+    pub min_area: Option<u32>,
+    /// How far interiors grow back over the border, in pixels (default 0).
+    pub grow: Option<f32>,
+}
+
+/// `task`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// No mask.
+    None,
+    /// Every class but 0 is a kind of object: the largest channel wins, or one channel's probability is thresholded.
+    Components,
+    /// Three classes: background, interior, border.
+    InteriorBorder,
+}
+
+impl Description {
+    /// Reads TOML.
+    ///
+    /// # Errors
+    /// It is not TOML, or a key or value is unknown.
+    pub fn parse(text: &str) -> Result<Description> {
+        let description: Description =
+            toml::from_str(text).map_err(|e| Error::Description(e.to_string().trim().replace('\n', " ")))?;
+        description.check()?;
+        Ok(description)
+    }
+
+    /// The description beside a model (`model.toml` for `model.onnx`), or the defaults where there is none.
+    ///
+    /// # Errors
+    /// The file exists, but cannot be read or is wrong.
+    pub fn beside(model: &Path) -> Result<Description> {
+        let path = model.with_extension("toml");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Description::parse(&text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Description::default()),
+            Err(source) => Err(Error::Read { path, source }),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let wrong = |what: String| Err(Error::Description(what));
+        if let Some(threshold) = self.output.threshold.filter(|t| !(0.0..1.0).contains(t)) {
+            return wrong(format!("threshold is {threshold}, expected a probability from 0 to below 1"));
+        }
+        if let Some(name) = self.output.classes.iter().find(|name| name.contains('\n')) {
+            return wrong(format!("class name {name:?} has more than one line"));
+        }
+        for (key, values) in [("gain", &self.input.gain), ("offset", &self.input.offset)] {
+            if !matches!(values.len(), 0 | 1 | 3) || values.iter().any(|v| !v.is_finite()) {
+                return wrong(format!("{key} is {values:?}, expected one number, or one per channel"));
+            }
+        }
+        Ok(())
+    }
+}

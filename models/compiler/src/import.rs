@@ -1,0 +1,166 @@
+//! From ONNX to the [graph](crate::graph).
+//!
+//! The file's own nodes are read, through tract's protobuf types, so that names, attributes and layout survive. What an
+//! exporter computes (Shape → Gather → Concat → Resize sizes, folded or not, by either PyTorch exporter) is not
+//! interpreted here: tract runs the model at two sizes with every value as an output, and the importer reads shapes and
+//! computed constants off that run. What holds at both sizes is taken as the rule: a Resize becomes a ratio, a Slice
+//! a crop.
+
+mod attributes;
+mod convolutions;
+mod operators;
+mod probe;
+
+use std::collections::HashMap;
+
+use tract_onnx::pb;
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Node, Op, Quant, Value, ValueId};
+use crate::model::Model;
+use attributes::{describe, label};
+use probe::Probe;
+
+/// Reads the model's graph.
+///
+/// # Errors
+/// An operator that a plan cannot hold, or a model that tract cannot run.
+pub fn import(model: &Model) -> Result<Graph> {
+    let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
+    let [input] = model.inputs() else {
+        let found = model.inputs().len();
+        return Err(Error::Model(format!("a plan has one input, the model has {found}")));
+    };
+    let dependent = dependent(graph, &input.name);
+    for node in graph.node.iter().filter(|n| n.output.iter().any(|o| dependent.contains_key(o.as_str()))) {
+        if !operators::SUPPORTED.contains(&node.op_type.as_str()) {
+            return Err(refuse(node, "core has no such operator"));
+        }
+    }
+    let probe = Probe::run(model)?;
+    let mut importer = Importer { model, graph, probe, out: Graph::default(), env: HashMap::new() };
+    importer.define(&input.name)?;
+    for node in &graph.node {
+        if node.output.iter().any(|o| dependent.contains_key(o.as_str())) {
+            importer.node(node)?;
+        }
+    }
+    for output in &graph.output {
+        let value = importer.env.get(&output.name).copied();
+        let value = value.ok_or_else(|| Error::Model(format!("output `{}` does not depend on the input", output.name)))?;
+        importer.out.outputs.push((output.name.clone(), value));
+    }
+    importer.out.prune();
+    Ok(importer.out)
+}
+
+/// Names of the values that depend on the input's values, not only on its size.
+fn dependent<'a>(graph: &'a pb::GraphProto, input: &'a str) -> HashMap<&'a str, ()> {
+    let mut names = HashMap::from([(input, ())]);
+    for node in &graph.node {
+        if !matches!(node.op_type.as_str(), "Shape" | "Size") && node.input.iter().any(|i| names.contains_key(i.as_str())) {
+            names.extend(node.output.iter().filter(|o| !o.is_empty()).map(|o| (o.as_str(), ())));
+        }
+    }
+    names
+}
+
+/// `node`, refused.
+fn refuse(node: &pb::NodeProto, reason: impl Into<String>) -> Error {
+    Error::Operator {
+        operator: node.op_type.clone(),
+        node: label(node),
+        attributes: describe(node),
+        reason: reason.into(),
+    }
+}
+
+/// The state of an import.
+struct Importer<'a> {
+    model: &'a Model,
+    graph: &'a pb::GraphProto,
+    probe: Probe,
+    out: Graph,
+    /// Our value of each ONNX name; several names may share one.
+    env: HashMap<String, ValueId>,
+}
+
+impl Importer<'_> {
+    /// Makes a value for the ONNX name `name`.
+    fn define(&mut self, name: &str) -> Result<ValueId> {
+        let shapes = self.probe.shapes(name)?;
+        let mut sizes = Vec::new();
+        let mut channels = 0;
+        for shape in &shapes {
+            let (c, size) = match shape[..] {
+                [1, c, h, w] => (c, [h, w]),
+                [1, c] => (c, [1, 1]),
+                [1, h, w] => (1, [h, w]),
+                _ => return Err(Error::Model(format!("value `{name}` has shape {shape:?}, expected [1, channels, rows, width]"))),
+            };
+            channels = c;
+            sizes.push(size);
+        }
+        let id = self.push_value(name, channels, sizes)?;
+        self.env.insert(name.to_owned(), id);
+        Ok(id)
+    }
+
+    /// Makes a value that the ONNX graph has no name for (or a second one for a name).
+    fn push_value(&mut self, name: &str, channels: usize, sizes: Vec<[usize; 2]>) -> Result<ValueId> {
+        if channels == 0 || channels > usize::from(u16::MAX) || sizes.iter().flatten().any(|&side| side == 0) {
+            return Err(Error::Model(format!("value `{name}` has {channels} channels and sides {sizes:?}")));
+        }
+        self.out.values.push(Value { name: name.to_owned(), channels, sizes, fixed: None });
+        Ok(self.out.values.len() - 1)
+    }
+
+    /// The value behind input `index` of `node`.
+    fn value(&self, node: &pb::NodeProto, index: usize) -> Result<ValueId> {
+        let name = node.input.get(index).map_or("", String::as_str);
+        self.env.get(name).copied().ok_or_else(|| refuse(node, format!("its input {index} (`{name}`) is not an activation")))
+    }
+
+    /// Whether input `index` of `node` is an activation.
+    fn is_value(&self, node: &pb::NodeProto, index: usize) -> bool {
+        node.input.get(index).is_some_and(|name| self.env.contains_key(name))
+    }
+
+    /// Adds an operator that makes output 0 of `node`.
+    fn push(&mut self, node: &pb::NodeProto, op: Op, inputs: Vec<ValueId>) -> Result<ValueId> {
+        let name = node.output.first().ok_or_else(|| refuse(node, "it has no output"))?;
+        let output = self.define(name)?;
+        self.push_node(node, op, inputs, output);
+        Ok(output)
+    }
+
+    fn push_node(&mut self, node: &pb::NodeProto, op: Op, inputs: Vec<ValueId>, output: ValueId) {
+        let source = (node.op_type.clone(), describe(node));
+        self.out.nodes.push(Node { name: label(node), source, op, inputs, output });
+    }
+
+    /// Output 0 of `node` is `value` under another name.
+    fn alias(&mut self, node: &pb::NodeProto, value: ValueId) {
+        node.output.first().iter().for_each(|name| {
+            self.env.insert((*name).clone(), value);
+        });
+    }
+
+    /// Prescribes the quantization of `value`; a second, different one makes a requantized copy.
+    fn fix(&mut self, node: &pb::NodeProto, value: ValueId, quant: Quant) -> Result<ValueId> {
+        match self.out.values[value].fixed {
+            None => {
+                self.out.values[value].fixed = Some(quant);
+                Ok(value)
+            }
+            Some(found) if found == quant => Ok(value),
+            Some(_) => {
+                let Value { name, channels, sizes, .. } = self.out.values[value].clone();
+                let copy = self.push_value(&name, channels, sizes)?;
+                self.out.values[copy].fixed = Some(quant);
+                self.push_node(node, Op::Map(crate::expr::Expr::X), vec![value], copy);
+                Ok(copy)
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The plan against the float run, value by value: core's session on one side, tract on the other.
+
+use microtome_core::plan::Plan;
+use microtome_core::quant::{Clamp, saturate};
+use microtome_core::session::{Frame, Row, Session};
+
+use crate::error::{Error, Result};
+use crate::graph::Quant;
+use crate::model::Tensor;
+
+/// Signal and noise of a value, summed over images.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Noise {
+    signal: f64,
+    noise: f64,
+    saturated: u64,
+    count: u64,
+}
+
+impl Noise {
+    /// Adds one image: int8 NHWC against float NCHW, for one batch. Sizes must agree.
+    pub fn add(&mut self, found: &[i8], quant: Quant, expected: &Tensor, channels: usize) -> bool {
+        if found.len() != expected.data.len() || channels == 0 {
+            return false;
+        }
+        let pixels = found.len() / channels;
+        for (pixel, values) in found.chunks_exact(channels).enumerate() {
+            for (c, &q) in values.iter().enumerate() {
+                let real = f64::from(expected.data[c * pixels + pixel]);
+                let value = f64::from(quant.scale) * f64::from(i32::from(q) - i32::from(quant.zero_point));
+                self.signal += real * real;
+                self.noise += (real - value) * (real - value);
+                let beyond = (q == i8::MAX && real > value) || (q == i8::MIN && real < value);
+                self.saturated += u64::from(beyond && (real - value).abs() > f64::from(quant.scale));
+            }
+        }
+        self.count += found.len() as u64;
+        true
+    }
+
+    /// Signal-to-noise ratio in dB, at most 120; `None` where nothing was added.
+    pub fn sqnr(&self) -> Option<f64> {
+        (self.count > 0).then(|| {
+            let ratio = self.signal.max(1e-12) / self.noise.max(1e-300);
+            (10.0 * ratio.log10()).min(120.0)
+        })
+    }
+
+    /// Share of values that int8 cut off by more than a step.
+    pub fn saturated(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.saturated as f64 / self.count as f64)
+    }
+}
+
+/// Quantizes an NCHW image to the rows of the plan's input tensor.
+fn rows(image: &Tensor, quant: Quant) -> Vec<i8> {
+    let [_, channels, height, width] = image.shape[..] else { return Vec::new() };
+    let mut out = Vec::with_capacity(image.data.len());
+    for pixel in 0..height * width {
+        for c in 0..channels {
+            let v = image.data[c * height * width + pixel];
+            out.push(saturate(v / quant.scale, quant.zero_point, Clamp::FULL));
+        }
+    }
+    out
+}
+
+/// All outputs of a plan for one image (NCHW, sides that fit the plan), as NHWC.
+///
+/// # Errors
+/// core refuses the frame.
+pub fn run(plan: &Plan, image: &Tensor) -> Result<Vec<Vec<i8>>> {
+    let [1, _, height, width] = image.shape[..] else {
+        return Err(Error::Calibration(format!("an image has shape {:?}, expected [1, channels, rows, width]", image.shape)));
+    };
+    let input = plan.tensor(0).ok_or_else(|| Error::Plan("it has no input".into()))?;
+    let pixels = rows(image, Quant { scale: input.scale, zero_point: input.zero_point });
+    let frame = Frame::grey(height as u32, width as u32);
+    let mut scratch = vec![0; plan.scratch_len()];
+    let mut arena = vec![0; plan.arena_len_in(frame, &mut scratch)?];
+    let mut session = Session::new(plan, frame, &mut arena)?;
+    let mut outputs = vec![Vec::new(); plan.outputs().count()];
+    session.run(Row::I8(&pixels), |row| outputs[row.output].extend_from_slice(row.data))?;
+    Ok(outputs)
+}

@@ -1,0 +1,259 @@
+//! An ONNX model, and its float run by tract: the accuracy reference and the calibration's source (contract C5).
+//!
+//! tract runs the model for one concrete size of its inputs. Every value of the graph can be asked for, not only the
+//! outputs: that is how the importer learns shapes and computed constants, and how calibration sees activations. What
+//! tract panics about is caught here, at the boundary, and becomes an [`Error::Tract`].
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use sha2::{Digest, Sha256};
+use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::infer::InferenceModelExt;
+
+use crate::error::{Error, Result};
+
+/// Largest number of values in a float tensor that is taken, so that a mutated shape is an error and not an abort.
+const MAX_VALUES: usize = 1 << 30;
+
+/// A dense tensor of real values, in ONNX's layout (NCHW for images).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Sides.
+    pub shape: Vec<usize>,
+    /// Values, the last side fastest.
+    pub data: Vec<f32>,
+}
+
+impl Tensor {
+    /// A tensor of this shape.
+    ///
+    /// # Errors
+    /// The number of values does not fit the shape.
+    pub fn new(shape: Vec<usize>, data: Vec<f32>) -> Result<Tensor> {
+        let expected = shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
+        if expected != Some(data.len()) {
+            return Err(Error::Model(format!("a tensor of shape {shape:?} cannot hold {} values", data.len())));
+        }
+        Ok(Tensor { shape, data })
+    }
+}
+
+/// An input or output of a model: its name and its sides, `None` where they are free.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// ONNX's name.
+    pub name: String,
+    /// Sides; empty where the file does not tell.
+    pub shape: Vec<Option<usize>>,
+}
+
+type Runnable = Arc<TypedRunnableModel>;
+
+/// An ONNX model.
+pub struct Model {
+    pub(crate) proto: pb::ModelProto,
+    pub(crate) directory: Option<String>,
+    sha256: String,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+    /// The last size that was run, ready to be run again.
+    ready: Mutex<Option<(Vec<Vec<usize>>, Runnable)>>,
+}
+
+impl Model {
+    /// Reads an ONNX file, and its external data where it has any.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not an ONNX model.
+    pub fn load(path: impl AsRef<Path>) -> Result<Model> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: PathBuf::from(path), source })?;
+        Model::parse(&bytes, path.parent())
+    }
+
+    /// Reads an ONNX model from memory; `directory` is where its external data lies, if it has any.
+    ///
+    /// # Errors
+    /// The bytes are not an ONNX model.
+    pub fn parse(bytes: &[u8], directory: Option<&Path>) -> Result<Model> {
+        let proto = guarded("read the file", || tract_onnx::onnx().proto_model_for_read(&mut &bytes[..]))
+            .map_err(|error| Error::NotOnnx(error.to_string()))?;
+        let graph = proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
+        if graph.node.is_empty() || graph.output.is_empty() {
+            return Err(Error::NotOnnx("its graph has no nodes, or no outputs".into()));
+        }
+        let initialized: Vec<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+        let inputs = graph.input.iter().filter(|i| !initialized.contains(&i.name.as_str())).map(port).collect();
+        let outputs = graph.output.iter().map(port).collect();
+        let sha256 = hex(&Sha256::digest(bytes));
+        let directory = directory.map(|d| d.to_string_lossy().into_owned());
+        Ok(Model { proto, directory, sha256, inputs, outputs, ready: Mutex::new(None) })
+    }
+
+    /// Inputs that must be given.
+    pub fn inputs(&self) -> &[Port] {
+        &self.inputs
+    }
+
+    /// Outputs.
+    pub fn outputs(&self) -> &[Port] {
+        &self.outputs
+    }
+
+    /// SHA-256 of the file, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Runs the model in float through tract, with one tensor per input, and returns one per output. The optimized
+    /// model is kept for the next call with inputs of the same shapes.
+    ///
+    /// # Errors
+    /// tract cannot run the model on inputs of these shapes.
+    pub fn run_float(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        let shapes: Vec<Vec<usize>> = inputs.iter().map(|t| t.shape.clone()).collect();
+        let kept = self.ready.lock().ok().and_then(|ready| ready.clone());
+        let runnable = match kept {
+            Some((of, runnable)) if of == shapes => runnable,
+            _ => {
+                let runnable = self.prepare(&shapes, None)?;
+                if let Ok(mut ready) = self.ready.lock() {
+                    *ready = Some((shapes, Arc::clone(&runnable)));
+                }
+                runnable
+            }
+        };
+        run(&runnable, inputs)?.iter().map(real).collect()
+    }
+
+    /// The model with other values as its outputs, for inputs of these shapes.
+    pub(crate) fn values(&self, shapes: &[Vec<usize>], names: &[String]) -> Result<Values> {
+        Ok(Values { runnable: self.prepare(shapes, Some(names))?, names: names.to_vec() })
+    }
+
+    fn prepare(&self, shapes: &[Vec<usize>], outputs: Option<&[String]>) -> Result<Runnable> {
+        if shapes.len() != self.inputs.len() {
+            let (found, expected) = (shapes.len(), self.inputs.len());
+            return Err(Error::Model(format!("{found} inputs were given, the model takes {expected}")));
+        }
+        for (shape, port) in shapes.iter().zip(&self.inputs) {
+            let fits = |(found, expected): (&usize, &Option<usize>)| expected.is_none_or(|e| e == *found);
+            let sides = port.shape.is_empty() || port.shape.len() == shape.len();
+            let values = shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
+            if !sides || !shape.iter().zip(&port.shape).all(fits) || values.is_none_or(|n| n > MAX_VALUES) {
+                let free = |side: &Option<usize>| side.map_or("?".into(), |n| n.to_string());
+                let expected: Vec<String> = port.shape.iter().map(free).collect();
+                let name = &port.name;
+                return Err(Error::Model(format!("input `{name}` is {shape:?}, expected [{}]", expected.join(", "))));
+            }
+        }
+        let mut proto = self.proto.clone();
+        if let (Some(names), Some(graph)) = (outputs, proto.graph.as_mut()) {
+            graph.output = names.iter().map(|name| pb::ValueInfoProto { name: name.clone(), ..Default::default() }).collect();
+        }
+        guarded("prepare the model", || {
+            let onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
+            let mut model = onnx.parse(&proto, self.directory.as_deref())?.model;
+            for (shape, port) in shapes.iter().zip(&self.inputs) {
+                let outlets = model.input_outlets()?.to_vec();
+                let place = outlets.iter().position(|o| model.node(o.node).name == port.name);
+                let fact = InferenceFact::dt_shape(f32::datum_type(), shape);
+                model.set_input_fact(place.unwrap_or(0), fact)?;
+            }
+            model.into_optimized()?.into_runnable()
+        })
+    }
+}
+
+/// A model that hands out chosen values of its graph.
+pub(crate) struct Values {
+    runnable: Runnable,
+    names: Vec<String>,
+}
+
+impl Values {
+    /// The values' tensors by name, in tract's own types (shape arithmetic is integer).
+    pub fn run(&self, inputs: &[Tensor]) -> Result<HashMap<String, Arc<tract_onnx::prelude::Tensor>>> {
+        let values = run(&self.runnable, inputs)?;
+        Ok(self.names.iter().cloned().zip(values.into_iter().map(TValue::into_arc_tensor)).collect())
+    }
+}
+
+fn run(runnable: &Runnable, inputs: &[Tensor]) -> Result<TVec<TValue>> {
+    guarded("run the model", || {
+        let inputs: TractResult<TVec<TValue>> = inputs
+            .iter()
+            .map(|t| Ok(tract_onnx::prelude::Tensor::from_shape(&t.shape, &t.data)?.into_tvalue()))
+            .collect();
+        runnable.run(inputs?)
+    })
+}
+
+/// A tract tensor as real values.
+pub(crate) fn real(value: &TValue) -> Result<Tensor> {
+    reals(value)
+}
+
+/// A tract tensor as real values.
+pub(crate) fn reals(value: &tract_onnx::prelude::Tensor) -> Result<Tensor> {
+    guarded("convert a value to float", || {
+        let cast = value.cast_to::<f32>()?;
+        let data = cast.to_plain_array_view::<f32>()?.iter().copied().collect();
+        Ok(Tensor { shape: value.shape().to_vec(), data })
+    })
+}
+
+/// A tract tensor as integers.
+pub(crate) fn integers(value: &tract_onnx::prelude::Tensor) -> Result<Vec<i64>> {
+    guarded("convert a value to integers", || {
+        let cast = value.cast_to::<i64>()?;
+        Ok(cast.to_plain_array_view::<i64>()?.iter().copied().collect())
+    })
+}
+
+/// An initializer's tensor.
+pub(crate) fn initializer(proto: &pb::TensorProto, directory: Option<&str>) -> Result<tract_onnx::prelude::Tensor> {
+    guarded("read an initializer", || {
+        tract_onnx::tensor::load_tensor(&tract_onnx::data_resolver::MmapDataResolver, proto, directory)
+    })
+}
+
+/// Runs a piece of tract; its errors and panics become ours.
+fn guarded<T>(doing: &'static str, work: impl FnOnce() -> TractResult<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Error::Tract { doing, reason: one_line(&format!("{error:#}")) }),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()));
+            Err(Error::Tract { doing, reason: one_line(&format!("it panicked: {}", text.unwrap_or_default())) })
+        }
+    }
+}
+
+/// The first 300 characters of a message, on one line.
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(300).collect()
+}
+
+fn port(info: &pb::ValueInfoProto) -> Port {
+    let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
+        return Port { name: info.name.clone(), shape: Vec::new() };
+    };
+    let side = |d: &pb::tensor_shape_proto::Dimension| match d.value {
+        Some(dimension::Value::DimValue(n)) if n > 0 => Some(n as usize),
+        _ => None,
+    };
+    let shape = tensor.shape.as_ref().map(|s| s.dim.iter().map(side).collect()).unwrap_or_default();
+    Port { name: info.name.clone(), shape }
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

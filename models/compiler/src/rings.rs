@@ -1,0 +1,64 @@
+//! Ring heights and frame sides, both found by asking core: its schedule run dry, and its shape rules.
+
+use microtome_core::plan::{Alignment, Plan, TALL};
+use microtome_core::session::Frame;
+
+use crate::error::{Error, Result};
+
+/// Largest multiple that frame sides may have to be of.
+const MAX_MULTIPLE: u32 = 64;
+
+/// The frame sides that the network takes: the smallest multiple, and the remainder, with which every size from `seen`
+/// (rows, width) on works. `keep` demands outputs as large as the frame.
+///
+/// # Errors
+/// No frame works.
+pub fn alignment(plan: &Plan, seen: [u32; 2], keep: Option<usize>) -> Result<Alignment> {
+    let mut scratch = vec![0; plan.scratch_len()];
+    let mut works = |height, width| {
+        let frame = Frame::grey(height, width);
+        let Ok(sizes) = plan.sizes(frame, &mut scratch) else { return false };
+        let kept = keep.and_then(|tensor| sizes.into_iter().nth(tensor));
+        keep.is_none() || kept.is_some_and(|size| (size.rows, size.width) == (height, width))
+    };
+    let mut axis = |axis: usize| {
+        let ok: Vec<bool> = (0..4 * MAX_MULTIPLE)
+            .map(|more| if axis == 0 { works(seen[0] + more, seen[1]) } else { works(seen[0], seen[1] + more) })
+            .collect();
+        let fits = |multiple: u32, remainder: u32| {
+            let sides = ok.iter().zip(seen[axis]..).filter(|(_, side)| side % multiple == remainder);
+            sides.clone().next().is_some() && sides.map(|(ok, _)| ok).all(|ok| *ok)
+        };
+        let pairs = (1..=MAX_MULTIPLE).flat_map(|m| (0..m).map(move |r| (m, r)));
+        pairs.into_iter().find(|&(m, r)| fits(m, r)).map(|(m, r)| [m as u16, r as u16])
+    };
+    let error = || Error::Model(format!("no rule `side % multiple == remainder` up to {MAX_MULTIPLE} fits its frames"));
+    let [rows, width] = [axis(0).ok_or_else(error)?, axis(1).ok_or_else(error)?];
+    Ok(Alignment { multiple: [rows[0], width[0]], remainder: [rows[1], width[1]] })
+}
+
+/// The rows that each tensor's ring must hold, for a plan whose rings are all [`TALL`]: the most that are ever live, over
+/// frames of many heights; [`TALL`] where that grows with the frame.
+///
+/// # Errors
+/// core refuses the frames.
+pub fn heights(plan: &Plan, seen: [u32; 2]) -> Result<Vec<u32>> {
+    let alignment = plan.alignment();
+    let mut scratch = vec![0; plan.scratch_len()];
+    let mut most = |height| -> Result<Vec<u32>> {
+        let mut most = vec![1; plan.tensors().len()];
+        let frame = Frame::grey(alignment.pad(0, height), alignment.pad(1, seen[1]));
+        plan.run_dry(frame, &mut scratch, |tensor, rows| most[tensor] = most[tensor].max(rows))?;
+        Ok(most)
+    };
+    let step = u32::from(alignment.multiple[0]);
+    let high = most(4 * seen[0].max(128))?;
+    let higher = most(6 * seen[0].max(128))?;
+    let mut rings: Vec<u32> = high.iter().zip(&higher).map(|(a, b)| if b > a { TALL } else { *a }).collect();
+    for more in 0..8 {
+        for (ring, rows) in rings.iter_mut().zip(most(seen[0] + more * step)?) {
+            *ring = (*ring).max(rows);
+        }
+    }
+    Ok(rings)
+}
