@@ -1,8 +1,16 @@
 //! The oracle and the conformance suites.
 //!
-//! [`oracle`] says what every operator should give; [`graph`] describes networks, which the oracle runs layer by layer
-//! and core row by row; [`fixtures`] reads what ONNX Runtime gave. The suites under `tests/` hold them against each
-//! other. They run natively and, being plain tests, on any target that has a runner.
+//! | module | what it has |
+//! | --- | --- |
+//! | [`oracle`] | what every operator should give, on whole tensors; shares no code with core |
+//! | [`graph`] | a network, which the oracle runs layer by layer |
+//! | [`emit`], [`run`] | the same network as a plan, and core running it row by row |
+//! | [`fixtures`] | what ONNX Runtime gave |
+//! | [`draw`], [`cases`], [`networks`] | seeded random choices, operators, U-Nets |
+//! | [`fuzz`] | any bytes at all, for the bounded suite and for cargo-fuzz |
+//!
+//! The suites under `tests/` hold these against each other. They are plain tests and run on any target with a runner:
+//! `cargo test --target aarch64-unknown-linux-gnu -p microtome-tests` under qemu-user, for one. A failure names its seed.
 #![forbid(unsafe_code)]
 
 pub mod cases;

@@ -7,7 +7,7 @@ use microtome_tests::fuzz::{Reached, exercise, mutated, repaired};
 /// How many mutations: `MICROTOME_MUTATIONS`, or what takes some seconds.
 fn cases() -> u64 {
     let asked = std::env::var("MICROTOME_MUTATIONS");
-    asked.map_or(3_000, |count| count.parse().expect("MICROTOME_MUTATIONS is a count"))
+    asked.map_or(2_000, |count| count.parse().expect("MICROTOME_MUTATIONS is a count"))
 }
 
 #[test]
