@@ -32,7 +32,7 @@ class Recipe:
     rate: float = 3e-3
     """Peak learning rate."""
     seed: int = 1
-    post: Record = Record()
+    post: Record = Record(threshold=0.5)
     """Post-processing, chosen on the validation frames with models/train/tune.py."""
     kinds: str = "nuclei"
     """What an object is, for model.toml."""
@@ -50,7 +50,7 @@ NUCLEI_ODDS = {
 }
 
 RECIPES = {
-    "nuclei": Recipe(base=8, poolings=3, steps=10000, batch=16, crop=128, odds=NUCLEI_ODDS),
+    "nuclei": Recipe(base=8, poolings=3, steps=5000, batch=16, crop=128, odds=NUCLEI_ODDS),
     "nuclei-micro": Recipe(base=4, poolings=2, steps=5000, batch=16, crop=128, odds=NUCLEI_ODDS, split="nuclei"),
     "phase": Recipe(base=8, poolings=3, steps=3000, batch=4, crop=256,
                     runs={"validation": (0, 2), "test": (31, 37)},

@@ -33,7 +33,7 @@ def main() -> None:
     model, _ = load(args.runs / args.name / "latest.pt", recipe)
     probabilities = [softmax(predict(model, frame)) for frame in frames]
     print("threshold  min_area  IoU    AP50   F1     count error")
-    for threshold in (0.5, 0.55, 0.6, 0.65, 0.7, 0.75):
+    for threshold in (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7):
         masks = [classify(p, threshold) for p in probabilities]
         for area in args.areas:
             total = Scores()
