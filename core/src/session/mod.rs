@@ -176,6 +176,7 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// As there.
+    #[inline(never)]
     pub fn arena_len(&self, frame: Frame) -> Result<usize, SessionError> {
         self.arena_len_in(frame, &mut [0; STACK_SCRATCH])
     }
@@ -223,7 +224,9 @@ impl<'p, 'a> Session<'p, 'a> {
         kernel: Kernel,
     ) -> Result<Session<'p, 'a>, SessionError> {
         let found = arena.len();
-        let expected = plan.arena_len_in(frame, arena)?;
+        // An arena too short even to measure in must not hide how long it should be.
+        let expected =
+            if found < plan.scratch_len() { plan.arena_len(frame)? } else { plan.arena_len_in(frame, arena)? };
         let exact = arena.get_mut(..expected).ok_or(SessionError::ArenaTooShort { found, expected })?;
         let memory = Parts::of(plan).split(exact).ok_or(SessionError::ArenaTooShort { found, expected })?;
         let levels = match plan.input().normalization {
