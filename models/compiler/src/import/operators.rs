@@ -376,7 +376,8 @@ impl Importer<'_> {
         let input = self.value(node, 0)?;
         let (from, to) = (self.probe.shapes(&node.input[0])?, self.probe.shapes(&node.output[0])?);
         let pixel = self.out.values[input].sizes.iter().all(|s| *s == [1, 1]);
-        let vector = |s: &Vec<usize>| matches!(s[..], [1, _] | [1, _, 1, 1]);
+        let channels = self.out.values[input].channels;
+        let vector = |s: &Vec<usize>| matches!(s[..], [1, c, ref rest @ ..] if c == channels && rest.iter().all(|&n| n == 1));
         if from == to || (pixel && to.iter().all(vector)) {
             self.alias(node, input);
             return Ok(());

@@ -1,0 +1,64 @@
+//! Float against int8, for models of both PyTorch exporters.
+
+mod common;
+
+use microtome_compiler::{Compiler, Description, Options};
+use microtome_core::Plan;
+
+/// Compiles a fixture and checks every output's signal-to-noise ratio.
+fn compile(name: &str, channels: usize, least: f64) {
+    let model = common::load(name);
+    let description = Description::default();
+    let images = common::images(channels, 32, 48, 4);
+    let compiled = Compiler::new(&model, &description, Options::default())
+        .calibrate(images)
+        .compile()
+        .unwrap_or_else(|e| panic!("{name}: {e}"));
+    println!("{name}\n{}", compiled.report);
+    let plan = Plan::parse(&compiled.plan).unwrap();
+    assert!(plan.outputs().count() >= model.outputs().len());
+    for output in &compiled.report.outputs {
+        let Some(sqnr) = output.sqnr else { continue };
+        assert!(sqnr >= least, "{name}: output {} has {sqnr:.1} dB\n{}", output.name, compiled.report);
+    }
+    assert!(compiled.report.outputs.iter().any(|o| o.sqnr.is_some()), "{name}: nothing was measured");
+}
+
+#[test]
+fn torchscript_unet() {
+    compile("unet_ts11", 1, 25.0);
+    compile("unet_ts17", 1, 25.0);
+}
+
+#[test]
+fn dynamo_unet() {
+    compile("unet_dynamo18", 1, 25.0);
+}
+
+#[test]
+fn resize_to_the_size_of_a_skip() {
+    compile("size_ts13", 1, 25.0);
+    compile("size_dynamo21", 1, 25.0);
+}
+
+#[test]
+fn resize_with_aligned_corners() {
+    compile("align_ts16", 1, 25.0);
+}
+
+#[test]
+fn transposed_convolution() {
+    compile("transposed_dynamo20", 1, 25.0);
+}
+
+#[test]
+fn depthwise_squeeze_and_excite() {
+    compile("mobile_ts14", 3, 20.0);
+    compile("mobile_dynamo18", 3, 20.0);
+}
+
+#[test]
+fn pads_crops_and_pools() {
+    compile("shapes_ts17", 1, 20.0);
+    compile("shapes_dynamo18", 1, 20.0);
+}
