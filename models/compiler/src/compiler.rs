@@ -23,6 +23,9 @@ const MEASURED_SIDE: usize = 256;
 /// A choice must be this much worse, in dB, to be dropped for a dearer one.
 const TOLERANCE: f64 = 0.1;
 
+/// What one scale for all inputs of a Concat may cost, in dB: else every Concat is an operator that requantizes.
+const CONCAT_TOLERANCE: f64 = 0.5;
+
 /// How to compile.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -102,6 +105,7 @@ impl<'a> Compiler<'a> {
         head::prescribe(&mut graph);
         let post = head::append(&mut graph, self.description)?;
         let joined = Sharing::decide(&mut graph, |_| true);
+        let apart = Sharing::decide(&mut graph, |_| false);
         let seen = graph.values[0].sizes[0].map(|side| side as u32);
         let mut envelope = self.envelope(&graph, post)?;
         envelope.alignment = self.alignment(&graph, &joined, &envelope, seen)?;
@@ -111,10 +115,11 @@ impl<'a> Compiler<'a> {
         if images.is_empty() && !prescribed {
             return Err(Error::Calibration("no image was given, but the model leaves its quantization open".into()));
         }
-        let mut bench = Bench { graph: &graph, model: self.model, envelope: &envelope, images: &images, measured: Vec::new() };
+        let mut bench =
+            Bench { graph: &graph, model: self.model, envelope: &envelope, images: &images, measured: Vec::new() };
         bench.expect(self.options.measured)?;
-        let seenvalues = bench.observe(&mut self.progress, prescribed)?;
-        let (choice, trials) = self.choose(&graph, &bench, &seenvalues, &joined, prescribed)?;
+        let observed = bench.observe(&mut self.progress, prescribed)?;
+        let (choice, trials) = self.choose(&graph, &bench, &observed, [&joined, &apart], prescribed)?;
         let program = bench.lower(&choice)?;
         self.finish(&bench, program, &choice, trials, seen)
     }
@@ -125,7 +130,7 @@ impl<'a> Compiler<'a> {
         graph: &Graph,
         bench: &Bench,
         seen: &Seen,
-        joined: &'g Sharing,
+        [joined, apart]: [&'g Sharing; 2],
         prescribed: bool,
     ) -> Result<(Choice<'g>, Vec<Trial>)> {
         let methods = match self.options.method {
@@ -146,7 +151,8 @@ impl<'a> Compiler<'a> {
             return Ok((best, trials));
         }
         let mut best_sqnr = f64::NEG_INFINITY;
-        let total = methods.len() + usize::from(self.options.bias_correction);
+        let concats = graph.nodes.iter().any(|node| matches!(node.op, Op::Concat));
+        let total = methods.len() + usize::from(self.options.bias_correction) + usize::from(concats);
         for (done, &method) in methods.iter().enumerate() {
             (self.progress)(Progress { stage: "measure", done, total });
             let tried = choice(method, &none);
@@ -157,18 +163,36 @@ impl<'a> Compiler<'a> {
             }
         }
         if self.options.bias_correction {
-            (self.progress)(Progress { stage: "measure", done: total - 1, total });
+            (self.progress)(Progress { stage: "measure", done: methods.len(), total });
             let tried = choice(best.method, &seen.corrections(graph));
             let sqnr = bench.sqnr(&tried)?;
             trials.push(Trial { choice: "bias correction".into(), sqnr });
             if sqnr > best_sqnr {
+                (best, best_sqnr) = (tried, sqnr);
+            }
+        }
+        if concats {
+            (self.progress)(Progress { stage: "measure", done: total - 1, total });
+            let quants = apart.quantize(&seen.ranges(best.method));
+            let corrections = best.corrections.clone();
+            let tried = Choice { sharing: apart, quants, corrections, method: best.method, joined: false };
+            let sqnr = bench.sqnr(&tried)?;
+            trials.push(Trial { choice: "concats requantized".into(), sqnr });
+            if sqnr > best_sqnr + CONCAT_TOLERANCE {
                 best = tried;
             }
         }
         Ok((best, trials))
     }
 
-    fn finish(self, bench: &Bench, mut program: Program, choice: &Choice, trials: Vec<Trial>, seen: [u32; 2]) -> Result<Compiled> {
+    fn finish(
+        self,
+        bench: &Bench,
+        mut program: Program,
+        choice: &Choice,
+        trials: Vec<Trial>,
+        seen: [u32; 2],
+    ) -> Result<Compiled> {
         let graph = bench.graph;
         let outputs = bench.outputs(&program)?;
         let tall = emit::plan(&program, &outputs, bench.envelope)?;
@@ -230,7 +254,8 @@ impl<'a> Compiler<'a> {
             }
         };
         let order = if input.order == description::Order::Bgr { plan::Order::Bgr } else { plan::Order::Rgb };
-        let input = plan::Input { normalization, order, gain: spread(&input.gain, 1.0), offset: spread(&input.offset, 0.0) };
+        let input =
+            plan::Input { normalization, order, gain: spread(&input.gain, 1.0), offset: spread(&input.offset, 0.0) };
         let alignment = Alignment { multiple: [1, 1], remainder: [0, 0] };
         let classes = self.description.output.classes.join("\n");
         Ok(Envelope { input, post, alignment, classes, provenance: String::new() })
@@ -264,14 +289,20 @@ impl<'a> Compiler<'a> {
         let name = self.description.name.as_deref().unwrap_or("").replace('\n', " ");
         let (model, version) = (self.model.sha256(), env!("CARGO_PKG_VERSION"));
         let calibration = if images.is_empty() { "none".to_owned() } else { hex(&hash.finalize()) };
-        format!("name={name}\ncompiler=microtome-compiler {version}\nmodel_sha256={model}\ncalibration_sha256={calibration}\ncalibration_images={}", images.len())
+        format!(
+            "name={name}\ncompiler=microtome-compiler {version}\nmodel_sha256={model}\ncalibration_sha256={calibration}\ncalibration_images={}",
+            images.len()
+        )
     }
 }
 
 /// Cuts the middle of an image that is too large, and repeats the last row and pixel of one whose sides do not fit.
 fn fit(image: &Tensor, fixed: [Option<usize>; 2], alignment: &Alignment, largest: usize) -> Result<Tensor> {
     let [1, channels, height, width] = image.shape[..] else {
-        return Err(Error::Calibration(format!("an image has shape {:?}, expected [1, channels, rows, width]", image.shape)));
+        return Err(Error::Calibration(format!(
+            "an image has shape {:?}, expected [1, channels, rows, width]",
+            image.shape
+        )));
     };
     if height == 0 || width == 0 {
         return Err(Error::Calibration("an image is empty".into()));
@@ -402,7 +433,8 @@ impl Bench<'_> {
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.graph.nodes.iter().map(|n| self.graph.values[n.output].name.clone()).collect();
+        let mut names: Vec<String> =
+            self.graph.nodes.iter().map(|n| self.graph.values[n.output].name.clone()).collect();
         names.retain(|name| !name.is_empty());
         names.sort();
         names.dedup();

@@ -35,12 +35,10 @@ pub struct Out {
 /// # Errors
 /// core refuses the plan.
 pub fn plan(program: &Program, outputs: &[Out], envelope: &Envelope) -> Result<Vec<u8>> {
-    let operators: Vec<Operator> = program
-        .operators
-        .iter()
-        .map(|o| Operator { name: &o.name, inputs: &o.inputs, strip: 1, op: o.op() })
-        .collect();
-    let outputs: Vec<Output> = outputs.iter().map(|o| Output { tensor: o.tensor, role: o.role, name: &o.name }).collect();
+    let operators: Vec<Operator> =
+        program.operators.iter().map(|o| Operator { name: &o.name, inputs: &o.inputs, strip: 1, op: o.op() }).collect();
+    let outputs: Vec<Output> =
+        outputs.iter().map(|o| Output { tensor: o.tensor, role: o.role, name: &o.name }).collect();
     let spec = Spec {
         tensors: &program.tensors,
         operators: &operators,

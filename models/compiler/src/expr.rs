@@ -77,7 +77,13 @@ impl Unary {
             Unary::Celu(alpha) => x.max(0.0) + (f(alpha) * (x / f(alpha)).exp_m1()).min(0.0),
             Unary::Clip(low, high) => x.max(f(low)).min(f(high)),
             Unary::Cos => x.cos(),
-            Unary::Elu(alpha) => if x < 0.0 { f(alpha) * x.exp_m1() } else { x },
+            Unary::Elu(alpha) => {
+                if x < 0.0 {
+                    f(alpha) * x.exp_m1()
+                } else {
+                    x
+                }
+            }
             Unary::Erf => erf(x),
             Unary::Exp => x.exp(),
             Unary::Floor => x.floor(),
@@ -87,7 +93,13 @@ impl Unary {
             }
             Unary::HardSigmoid(alpha, beta) => (f(alpha) * x + f(beta)).clamp(0.0, 1.0),
             Unary::HardSwish => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
-            Unary::LeakyRelu(alpha) => if x < 0.0 { f(alpha) * x } else { x },
+            Unary::LeakyRelu(alpha) => {
+                if x < 0.0 {
+                    f(alpha) * x
+                } else {
+                    x
+                }
+            }
             Unary::Log => x.ln(),
             Unary::Mish => x * softplus(x).tanh(),
             Unary::Neg => -x,
@@ -100,7 +112,13 @@ impl Unary {
             Unary::Softsign => x / (1.0 + x.abs()),
             Unary::Sqrt => x.sqrt(),
             Unary::Tanh => x.tanh(),
-            Unary::ThresholdedRelu(alpha) => if x > f(alpha) { x } else { 0.0 },
+            Unary::ThresholdedRelu(alpha) => {
+                if x > f(alpha) {
+                    x
+                } else {
+                    0.0
+                }
+            }
         }
     }
 }
@@ -115,7 +133,13 @@ impl Binary {
             Binary::Max => a.max(b),
             Binary::Min => a.min(b),
             Binary::Pow => a.powf(b),
-            Binary::PRelu => if a < 0.0 { a * b } else { a },
+            Binary::PRelu => {
+                if a < 0.0 {
+                    a * b
+                } else {
+                    a
+                }
+            }
         }
     }
 }

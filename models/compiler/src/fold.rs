@@ -42,7 +42,8 @@ fn affine_into_conv(graph: &mut Graph) -> bool {
 
 fn scale(conv: &mut Conv, lines: &[(f64, f64)]) {
     let per_output = conv.weights.len() / lines.len();
-    for ((weights, bias), (factor, offset)) in conv.weights.chunks_exact_mut(per_output).zip(&mut conv.bias).zip(lines) {
+    for ((weights, bias), (factor, offset)) in conv.weights.chunks_exact_mut(per_output).zip(&mut conv.bias).zip(lines)
+    {
         weights.iter_mut().for_each(|w| *w = (f64::from(*w) * factor) as f32);
         *bias = (f64::from(*bias) * factor + offset) as f32;
     }
@@ -92,7 +93,7 @@ fn maps_into_one(graph: &mut Graph) {
             }
             Op::Combine(function, _) => {
                 let ((base, a), (other, b)) = (of(node.inputs[0]), of(node.inputs[1]));
-                (base == other).then(|| (base, Expr::Binary(*function, a, b)))
+                (base == other).then_some((base, Expr::Binary(*function, a, b)))
             }
             _ => None,
         };

@@ -28,7 +28,9 @@ pub fn append(graph: &mut Graph, description: &Description) -> Result<plan::Post
     let threshold = output.threshold.unwrap_or(0.5);
     if task != Task::None && !as_frame {
         let (found, expected) = (value.sizes[0], graph.values[0].sizes[0]);
-        return Err(Error::Description(format!("output `{name}` is {found:?} for a frame of {expected:?}, a mask must be as large")));
+        return Err(Error::Description(format!(
+            "output `{name}` is {found:?} for a frame of {expected:?}, a mask must be as large"
+        )));
     }
     let mut task_record = plan::Task::None;
     match task {
@@ -59,7 +61,9 @@ pub fn append(graph: &mut Graph, description: &Description) -> Result<plan::Post
         }
         Task::Components => {
             if channels > 128 {
-                return Err(Error::Description(format!("`{name}` has {channels} channels, core picks from at most 128")));
+                return Err(Error::Description(format!(
+                    "`{name}` has {channels} channels, core picks from at most 128"
+                )));
             }
             graph.mask = Some(push(graph, Op::ArgMax, "ArgMax", logits, 1, INDEX));
             task_record = plan::Task::Components;

@@ -47,7 +47,8 @@ pub fn import(model: &Model) -> Result<Graph> {
     }
     for output in &graph.output {
         let value = importer.env.get(&output.name).copied();
-        let value = value.ok_or_else(|| Error::Model(format!("output `{}` does not depend on the input", output.name)))?;
+        let value =
+            value.ok_or_else(|| Error::Model(format!("output `{}` does not depend on the input", output.name)))?;
         importer.out.outputs.push((output.name.clone(), value));
     }
     importer.out.prune();
@@ -58,7 +59,9 @@ pub fn import(model: &Model) -> Result<Graph> {
 fn dependent<'a>(graph: &'a pb::GraphProto, input: &'a str) -> HashMap<&'a str, ()> {
     let mut names = HashMap::from([(input, ())]);
     for node in &graph.node {
-        if !matches!(node.op_type.as_str(), "Shape" | "Size") && node.input.iter().any(|i| names.contains_key(i.as_str())) {
+        if !matches!(node.op_type.as_str(), "Shape" | "Size")
+            && node.input.iter().any(|i| names.contains_key(i.as_str()))
+        {
             names.extend(node.output.iter().filter(|o| !o.is_empty()).map(|o| (o.as_str(), ())));
         }
     }
@@ -96,7 +99,11 @@ impl Importer<'_> {
                 [1, c, h, w] => (c, [h, w]),
                 [1, c] => (c, [1, 1]),
                 [1, h, w] => (1, [h, w]),
-                _ => return Err(Error::Model(format!("value `{name}` has shape {shape:?}, expected [1, channels, rows, width]"))),
+                _ => {
+                    return Err(Error::Model(format!(
+                        "value `{name}` has shape {shape:?}, expected [1, channels, rows, width]"
+                    )));
+                }
             };
             channels = c;
             sizes.push(size);
@@ -118,7 +125,10 @@ impl Importer<'_> {
     /// The value behind input `index` of `node`.
     fn value(&self, node: &pb::NodeProto, index: usize) -> Result<ValueId> {
         let name = node.input.get(index).map_or("", String::as_str);
-        self.env.get(name).copied().ok_or_else(|| refuse(node, format!("its input {index} (`{name}`) is not an activation")))
+        self.env
+            .get(name)
+            .copied()
+            .ok_or_else(|| refuse(node, format!("its input {index} (`{name}`) is not an activation")))
     }
 
     /// Whether input `index` of `node` is an activation.

@@ -333,12 +333,14 @@ fn arrange(weights: &[i8], outputs: usize, kernel: [usize; 2], parts: &[usize], 
 /// The factor of a nearest Resize that repeats each pixel a whole number of times, the same along both axes.
 fn whole_factor(node: &Node) -> Option<u16> {
     use microtome_core::plan::Coordinates::{Asymmetric, HalfPixel, PytorchHalfPixel};
-    let Op::Resize { ratio: [[rows, 1], [width, 1]], coordinates, nearest: Some(nearest) } = &node.op else { return None };
-    let repeats = match (coordinates, nearest) {
-        (Asymmetric, Nearest::Floor) => true,
-        (HalfPixel | PytorchHalfPixel, Nearest::RoundPreferFloor | Nearest::RoundPreferCeil) => true,
-        _ => false,
+    let Op::Resize { ratio: [[rows, 1], [width, 1]], coordinates, nearest: Some(nearest) } = &node.op else {
+        return None;
     };
+    let repeats = matches!(
+        (coordinates, nearest),
+        (Asymmetric, Nearest::Floor)
+            | (HalfPixel | PytorchHalfPixel, Nearest::RoundPreferFloor | Nearest::RoundPreferCeil)
+    );
     (repeats && rows == width && (2..=MAX_UPSAMPLE).contains(rows) && node.inputs.len() == 1).then_some(*rows)
 }
 
@@ -360,7 +362,11 @@ fn step(value: f32, quant: Quant) -> i8 {
 
 fn clamp(bounds: Bounds, quant: Quant) -> Clamp {
     let bound = |value: f32, none: i8| {
-        if value.is_infinite() { none } else { Clamp::FULL.apply(round_half_even(value / quant.scale) + i32::from(quant.zero_point)) }
+        if value.is_infinite() {
+            none
+        } else {
+            Clamp::FULL.apply(round_half_even(value / quant.scale) + i32::from(quant.zero_point))
+        }
     };
     let (low, high) = (bound(bounds.low, i8::MIN), bound(bounds.high, i8::MAX));
     Clamp { low, high: high.max(low) }

@@ -71,7 +71,10 @@ fn rows(image: &Tensor, quant: Quant) -> Vec<i8> {
 /// core refuses the frame.
 pub fn run(plan: &Plan, image: &Tensor) -> Result<Vec<Vec<i8>>> {
     let [1, _, height, width] = image.shape[..] else {
-        return Err(Error::Calibration(format!("an image has shape {:?}, expected [1, channels, rows, width]", image.shape)));
+        return Err(Error::Calibration(format!(
+            "an image has shape {:?}, expected [1, channels, rows, width]",
+            image.shape
+        )));
     };
     let input = plan.tensor(0).ok_or_else(|| Error::Plan("it has no input".into()))?;
     let pixels = rows(image, Quant { scale: input.scale, zero_point: input.zero_point });

@@ -153,7 +153,8 @@ impl Model {
         }
         let mut proto = self.proto.clone();
         if let (Some(names), Some(graph)) = (outputs, proto.graph.as_mut()) {
-            graph.output = names.iter().map(|name| pb::ValueInfoProto { name: name.clone(), ..Default::default() }).collect();
+            graph.output =
+                names.iter().map(|name| pb::ValueInfoProto { name: name.clone(), ..Default::default() }).collect();
         }
         guarded("prepare the model", || {
             let onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);

@@ -57,13 +57,13 @@ impl Sharing {
             let node = graph.nodes[index].clone();
             let first = node.inputs.first().copied().unwrap_or(0);
             match &node.op {
-                Op::MaxPool(_) | Op::Pad(..) | Op::Slice(..) | Op::Resize { nearest: Some(_), .. } => {
-                    if !sharing.join(first, node.output) {
-                        let copy = requantized(graph, index);
-                        sharing.parent.push(copy);
-                        sharing.fixed.push(None);
-                        sharing.join(first, copy);
-                    }
+                Op::MaxPool(_) | Op::Pad(..) | Op::Slice(..) | Op::Resize { nearest: Some(_), .. }
+                    if !sharing.join(first, node.output) =>
+                {
+                    let copy = requantized(graph, index);
+                    sharing.parent.push(copy);
+                    sharing.fixed.push(None);
+                    sharing.join(first, copy);
                 }
                 Op::Resize { nearest: None, .. } => {
                     sharing.join(first, node.output);
@@ -117,7 +117,8 @@ fn requantized(graph: &mut Graph, index: usize) -> ValueId {
     graph.values.push(value);
     let copy = graph.values.len() - 1;
     graph.nodes[index].output = copy;
-    let node = Node { op: Op::Map(crate::expr::Expr::X), inputs: vec![copy], output: old, ..graph.nodes[index].clone() };
+    let node =
+        Node { op: Op::Map(crate::expr::Expr::X), inputs: vec![copy], output: old, ..graph.nodes[index].clone() };
     graph.nodes.insert(index + 1, node);
     copy
 }

@@ -80,21 +80,39 @@ fn db(value: Option<f64>) -> String {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         writeln!(f, "{} images, ranges by {}, plan of {} bytes", self.images, self.method, self.plan_bytes)?;
-        writeln!(f, "bias correction {}, concats {}", on(self.bias_correction), if self.joined_concats { "joined" } else { "requantized" })?;
+        writeln!(
+            f,
+            "bias correction {}, concats {}",
+            on(self.bias_correction),
+            if self.joined_concats { "joined" } else { "requantized" }
+        )?;
         for trial in &self.trials {
             writeln!(f, "  tried {}: {:.2} dB", trial.choice, trial.sqnr)?;
         }
         for output in &self.outputs {
             writeln!(f, "output {}: {} dB", output.name, db(output.sqnr))?;
         }
-        writeln!(f, "{:<18} {:>8} {:>10} {:>5} {:>7} {:>8} {:>5} {:>8} {:>9}  name", "operator", "channels", "scale", "zero", "dB", "sat. %", "rows", "bytes", "MAC/px")?;
+        writeln!(
+            f,
+            "{:<18} {:>8} {:>10} {:>5} {:>7} {:>8} {:>5} {:>8} {:>9}  name",
+            "operator", "channels", "scale", "zero", "dB", "sat. %", "rows", "bytes", "MAC/px"
+        )?;
         for l in &self.layers {
             let rows = l.ring_rows.map_or("all".into(), |r| r.to_string());
             let saturated = l.saturated.map_or("-".into(), |s| format!("{:.3}", 100.0 * s));
             writeln!(
                 f,
                 "{:<18} {:>8} {:>10.3e} {:>5} {:>7} {:>8} {:>5} {:>8} {:>9.1}  {}",
-                l.operator, l.channels, l.scale, l.zero_point, db(l.sqnr), saturated, rows, l.bytes, l.macs_per_pixel, l.name
+                l.operator,
+                l.channels,
+                l.scale,
+                l.zero_point,
+                db(l.sqnr),
+                saturated,
+                rows,
+                l.bytes,
+                l.macs_per_pixel,
+                l.name
             )?;
         }
         Ok(())

@@ -53,7 +53,13 @@ fn interior_and_border() {
         for (pixel, &class) in mask.iter().enumerate() {
             let exp: Vec<f32> = (0..3).map(|c| logits[c * pixels + pixel].exp()).collect();
             let p: Vec<f32> = exp.iter().map(|e| e / exp.iter().sum::<f32>()).collect();
-            let expected = if p[1] > 0.6 { 1 } else if p[0] >= 0.5 { 0 } else { 2 };
+            let expected = if p[1] > 0.6 {
+                1
+            } else if p[0] >= 0.5 {
+                0
+            } else {
+                2
+            };
             agree += usize::from(class == expected);
             all += 1;
         }

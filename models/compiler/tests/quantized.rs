@@ -12,7 +12,8 @@ fn single_operators_give_onnx_runtimes_integers() {
     for name in ["single_conv_u8", "single_conv_s8", "single_sigmoid_u8", "single_leaky_s8"] {
         let model = common::load(name);
         let description = Description::default();
-        let compiled = Compiler::new(&model, &description, Options::default()).compile().unwrap_or_else(|e| panic!("{name}: {e}"));
+        let compiled =
+            Compiler::new(&model, &description, Options::default()).compile().unwrap_or_else(|e| panic!("{name}: {e}"));
         let plan = Plan::parse(&compiled.plan).unwrap();
         let read = |suffix: &str| -> Vec<i8> {
             let bytes = std::fs::read(common::path(&format!("{name}.{suffix}.bin"))).unwrap();
@@ -41,7 +42,8 @@ fn networks_need_no_calibration() {
     for name in ["qdq_u8", "qdq_s8"] {
         let model = common::load(name);
         let description = Description::default();
-        let bare = Compiler::new(&model, &description, Options::default()).compile().unwrap_or_else(|e| panic!("{name}: {e}"));
+        let bare =
+            Compiler::new(&model, &description, Options::default()).compile().unwrap_or_else(|e| panic!("{name}: {e}"));
         let measured = Compiler::new(&model, &description, Options::default())
             .calibrate(common::images(1, 32, 48, 2))
             .compile()

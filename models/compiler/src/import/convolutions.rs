@@ -21,7 +21,12 @@ impl Importer<'_> {
         };
         let kernel = match weights {
             Some(&[_, _, h @ 1..=1024, w @ 1..=1024]) => [h as u16, w as u16],
-            Some(shape) => return Err(refuse(node, format!("its weights have shape {shape:?}, expected two kernel sides up to 1024"))),
+            Some(shape) => {
+                return Err(refuse(
+                    node,
+                    format!("its weights have shape {shape:?}, expected two kernel sides up to 1024"),
+                ));
+            }
             None => pair("kernel_shape", [0, 0])?,
         };
         if kernel == [0, 0] {
@@ -36,7 +41,9 @@ impl Importer<'_> {
                 Some(&[t, l, b, r]) if [t, l, b, r].iter().all(|p| (0..=4096).contains(p)) => {
                     Padding::Explicit([t, l, b, r].map(|p| p as u16))
                 }
-                Some(other) => return Err(refuse(node, format!("its pads {other:?} are not four numbers from 0 to 4096"))),
+                Some(other) => {
+                    return Err(refuse(node, format!("its pads {other:?} are not four numbers from 0 to 4096")));
+                }
             },
         };
         let ceil = int(node, "ceil_mode", 0) != 0;
@@ -47,17 +54,33 @@ impl Importer<'_> {
         let input = self.value(node, 0)?;
         let weights = self.weights(node, 1)?;
         let window = self.window(node, Some(&weights.shape))?;
-        let [outputs, per_group, _, _] = weights.shape[..] else { return Err(refuse(node, "its weights are not 4-dimensional")) };
+        let [outputs, per_group, _, _] = weights.shape[..] else {
+            return Err(refuse(node, "its weights are not 4-dimensional"));
+        };
         let group = self.group(node, self.out.values[input].channels, per_group, outputs)?;
         let integers = self.integer_weights(node, 1, 0, outputs)?;
-        self.finish_conv(node, input, Conv { window, group, weights: weights.data, bias: vec![0.0; outputs], integers, bounds: Bounds::NONE, output_padding: None })
+        self.finish_conv(
+            node,
+            input,
+            Conv {
+                window,
+                group,
+                weights: weights.data,
+                bias: vec![0.0; outputs],
+                integers,
+                bounds: Bounds::NONE,
+                output_padding: None,
+            },
+        )
     }
 
     pub(super) fn conv_transpose(&mut self, node: &pb::NodeProto) -> Result<()> {
         let input = self.value(node, 0)?;
         let weights = self.weights(node, 1)?;
         let mut window = self.window(node, Some(&weights.shape))?;
-        let [inputs, per_group, h, w] = weights.shape[..] else { return Err(refuse(node, "its weights are not 4-dimensional")) };
+        let [inputs, per_group, h, w] = weights.shape[..] else {
+            return Err(refuse(node, "its weights are not 4-dimensional"));
+        };
         if ints(node, "output_shape").is_some() || !matches!(window.padding, Padding::Explicit(_)) {
             // The pads follow from the sizes that the model was seen to make.
             let (from, to) = (self.out.values[input].sizes.clone(), self.probe.shapes(&node.output[0])?);
@@ -74,8 +97,11 @@ impl Importer<'_> {
         }
         let group = int(node, "group", 1);
         let channels = self.out.values[input].channels;
-        if group < 1 || inputs != channels || channels % group as usize != 0 {
-            return Err(refuse(node, format!("its weights take {inputs} channels in {group} groups, the input has {channels}")));
+        if group < 1 || inputs != channels || !channels.is_multiple_of(group as usize) {
+            return Err(refuse(
+                node,
+                format!("its weights take {inputs} channels in {group} groups, the input has {channels}"),
+            ));
         }
         let group = group as usize;
         let (outputs, group_inputs) = (per_group * group, inputs / group);
@@ -94,7 +120,19 @@ impl Importer<'_> {
             integers
         });
         let weights = places.iter().map(|&at| weights.data[at]).collect();
-        self.finish_conv(node, input, Conv { window, group, weights, bias: vec![0.0; outputs], integers, bounds: Bounds::NONE, output_padding: Some(output_padding) })
+        self.finish_conv(
+            node,
+            input,
+            Conv {
+                window,
+                group,
+                weights,
+                bias: vec![0.0; outputs],
+                integers,
+                bounds: Bounds::NONE,
+                output_padding: Some(output_padding),
+            },
+        )
     }
 
     /// Gemm and MatMul on pooled vectors: a 1x1 Conv.
@@ -104,7 +142,9 @@ impl Importer<'_> {
         let channels = value.channels;
         let weights = self.weights(node, 1)?;
         let transposed = node.op_type == "Gemm" && int(node, "transB", 0) != 0;
-        let [a, b] = weights.shape[..] else { return Err(refuse(node, format!("its matrix has shape {:?}", weights.shape))) };
+        let [a, b] = weights.shape[..] else {
+            return Err(refuse(node, format!("its matrix has shape {:?}", weights.shape)));
+        };
         let (inputs, outputs) = if transposed { (b, a) } else { (a, b) };
         if value.sizes.iter().any(|s| *s != [1, 1]) || inputs != channels || int(node, "transA", 0) != 0 {
             return Err(refuse(node, format!("expected a pooled vector of {inputs} values as its input")));
@@ -112,13 +152,26 @@ impl Importer<'_> {
         let alpha = if node.op_type == "Gemm" { float(node, "alpha", 1.0) } else { 1.0 };
         let at = |o: usize, i: usize| if transposed { o * inputs + i } else { i * outputs + o };
         let places: Vec<usize> = (0..outputs).flat_map(|o| (0..inputs).map(move |i| at(o, i))).collect();
-        let integers = if alpha == 1.0 { self.integer_weights(node, 1, i64::from(!transposed), outputs)? } else { None };
+        let integers =
+            if alpha == 1.0 { self.integer_weights(node, 1, i64::from(!transposed), outputs)? } else { None };
         let integers = integers.map(|mut integers| {
             integers.weights = places.iter().map(|&at| integers.weights[at]).collect();
             integers
         });
         let weights = places.iter().map(|&at| alpha * weights.data[at]).collect();
-        self.finish_conv(node, input, Conv { window: Window::UNIT, group: 1, weights, bias: vec![0.0; outputs], integers, bounds: Bounds::NONE, output_padding: None })
+        self.finish_conv(
+            node,
+            input,
+            Conv {
+                window: Window::UNIT,
+                group: 1,
+                weights,
+                bias: vec![0.0; outputs],
+                integers,
+                bounds: Bounds::NONE,
+                output_padding: None,
+            },
+        )
     }
 
     fn finish_conv(&mut self, node: &pb::NodeProto, input: usize, mut conv: Conv) -> Result<()> {
@@ -146,15 +199,26 @@ impl Importer<'_> {
 
     fn group(&self, node: &pb::NodeProto, channels: usize, per_group: usize, outputs: usize) -> Result<usize> {
         let group = int(node, "group", 1);
-        let fits = group >= 1 && per_group * group as usize == channels && outputs % group as usize == 0;
-        if fits { Ok(group as usize) } else {
-            Err(refuse(node, format!("its weights take {per_group} channels in each of {group} groups, the input has {channels}")))
+        let fits = group >= 1 && per_group * group as usize == channels && outputs.is_multiple_of(group as usize);
+        if fits {
+            Ok(group as usize)
+        } else {
+            Err(refuse(
+                node,
+                format!("its weights take {per_group} channels in each of {group} groups, the input has {channels}"),
+            ))
         }
     }
 
     /// The int8 weights behind a DequantizeLinear, with one scale per output channel; `None` where the weights are real,
     /// or where their integers are not symmetric (they are then quantized anew).
-    fn integer_weights(&self, node: &pb::NodeProto, index: usize, axis: i64, outputs: usize) -> Result<Option<Integers>> {
+    fn integer_weights(
+        &self,
+        node: &pb::NodeProto,
+        index: usize,
+        axis: i64,
+        outputs: usize,
+    ) -> Result<Option<Integers>> {
         let Some(maker) = self.dequantizer(node, index) else { return Ok(None) };
         let Some(raw) = self.initializer(&maker.input[0])? else { return Ok(None) };
         let shift = match self.element_type(maker, 0) {

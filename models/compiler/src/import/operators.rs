@@ -7,19 +7,74 @@ use tract_onnx::pb::{self, tensor_proto::DataType};
 
 use super::attributes::{float, int, ints, text};
 use super::{Importer, refuse};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::{Binary, Expr, Unary};
 use crate::graph::{Bounds, Fill, Op, Quant};
 use crate::model::{self, Tensor};
 
 /// Operators that may touch an activation.
 pub const SUPPORTED: &[&str] = &[
-    "Abs", "Add", "ArgMax", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Celu", "Clip", "Concat", "Conv",
-    "ConvTranspose", "Cos", "DequantizeLinear", "Div", "Dropout", "Elu", "Erf", "Exp", "Flatten", "Floor", "Gelu",
-    "Gemm", "GlobalAveragePool", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log", "MatMul", "Max", "MaxPool",
-    "Min", "Mish", "Mul", "Neg", "PRelu", "Pad", "Pow", "QuantizeLinear", "Reciprocal", "ReduceMean", "Relu", "Reshape",
-    "Resize", "Round", "Selu", "Sigmoid", "Sin", "Slice", "Softmax", "Softplus", "Softsign", "Split", "Sqrt", "Squeeze",
-    "Sub", "Tanh", "ThresholdedRelu", "Unsqueeze", "Upsample",
+    "Abs",
+    "Add",
+    "ArgMax",
+    "AveragePool",
+    "BatchNormalization",
+    "Cast",
+    "Ceil",
+    "Celu",
+    "Clip",
+    "Concat",
+    "Conv",
+    "ConvTranspose",
+    "Cos",
+    "DequantizeLinear",
+    "Div",
+    "Dropout",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Flatten",
+    "Floor",
+    "Gelu",
+    "Gemm",
+    "GlobalAveragePool",
+    "HardSigmoid",
+    "HardSwish",
+    "Identity",
+    "LeakyRelu",
+    "Log",
+    "MatMul",
+    "Max",
+    "MaxPool",
+    "Min",
+    "Mish",
+    "Mul",
+    "Neg",
+    "PRelu",
+    "Pad",
+    "Pow",
+    "QuantizeLinear",
+    "Reciprocal",
+    "ReduceMean",
+    "Relu",
+    "Reshape",
+    "Resize",
+    "Round",
+    "Selu",
+    "Sigmoid",
+    "Sin",
+    "Slice",
+    "Softmax",
+    "Softplus",
+    "Softsign",
+    "Split",
+    "Sqrt",
+    "Squeeze",
+    "Sub",
+    "Tanh",
+    "ThresholdedRelu",
+    "Unsqueeze",
+    "Upsample",
 ];
 
 impl Importer<'_> {
@@ -81,7 +136,10 @@ impl Importer<'_> {
     pub(super) fn constant(&self, node: &pb::NodeProto, index: usize) -> Result<Option<Tensor>> {
         let Some(name) = node.input.get(index).filter(|n| !n.is_empty()) else { return Ok(None) };
         if self.env.contains_key(name) {
-            return Err(refuse(node, format!("its input {index} (`{name}`) is computed from the image, expected a constant")));
+            return Err(refuse(
+                node,
+                format!("its input {index} (`{name}`) is computed from the image, expected a constant"),
+            ));
         }
         let tensor = match self.initializer(name)? {
             Some(raw) => model::reals(&raw)?,
@@ -122,11 +180,17 @@ impl Importer<'_> {
         let mut parameters = Vec::new();
         for index in 1..5 {
             let tensor = self.constant(node, index)?.filter(|t| t.data.len() == channels);
-            parameters.push(tensor.ok_or_else(|| refuse(node, format!("its input {index} is not one number per channel")))?.data);
+            parameters.push(
+                tensor.ok_or_else(|| refuse(node, format!("its input {index} is not one number per channel")))?.data,
+            );
         }
         let epsilon = float(node, "epsilon", 1e-5);
         let [gamma, beta, mean, var] = &parameters[..] else { return Ok(()) };
-        let factor: Vec<f32> = gamma.iter().zip(var).map(|(g, v)| (f64::from(*g) / (f64::from(*v) + f64::from(epsilon)).sqrt()) as f32).collect();
+        let factor: Vec<f32> = gamma
+            .iter()
+            .zip(var)
+            .map(|(g, v)| (f64::from(*g) / (f64::from(*v) + f64::from(epsilon)).sqrt()) as f32)
+            .collect();
         let offset: Vec<f32> = beta.iter().zip(mean).zip(&factor).map(|((b, m), f)| b - m * f).collect();
         let scaled = Expr::Binary(Binary::Mul, Rc::new(Expr::X), Rc::new(Expr::Const(factor.into())));
         let expr = Expr::Binary(Binary::Add, Rc::new(scaled), Rc::new(Expr::Const(offset.into())));
@@ -176,7 +240,8 @@ impl Importer<'_> {
 
     /// A constant that broadcasts over rows and width: one number, or one per channel.
     fn channel_constant(&self, node: &pb::NodeProto, index: usize) -> Result<Expr> {
-        let tensor = self.constant(node, index)?.ok_or_else(|| refuse(node, format!("its input {index} is missing")))?;
+        let tensor =
+            self.constant(node, index)?.ok_or_else(|| refuse(node, format!("its input {index} is missing")))?;
         if tensor.data.len() == 1 {
             return Ok(Expr::Const(tensor.data.into()));
         }
@@ -187,7 +252,13 @@ impl Importer<'_> {
         shape.extend(&tensor.shape);
         let per_channel = shape.iter().enumerate().all(|(axis, &side)| side == if axis == 1 { channels } else { 1 });
         if !per_channel || rank == 3 {
-            return Err(refuse(node, format!("its constant of shape {:?} is neither one number nor one per channel ({channels})", tensor.shape)));
+            return Err(refuse(
+                node,
+                format!(
+                    "its constant of shape {:?} is neither one number nor one per channel ({channels})",
+                    tensor.shape
+                ),
+            ));
         }
         Ok(Expr::Const(tensor.data.into()))
     }
@@ -196,7 +267,8 @@ impl Importer<'_> {
         let input = self.value(node, 0)?;
         let mode = text(node, "mode", "nearest");
         let upsample = node.op_type == "Upsample" || self.opset() < 11;
-        let transformation = if upsample { "asymmetric".into() } else { text(node, "coordinate_transformation_mode", "half_pixel") };
+        let transformation =
+            if upsample { "asymmetric".into() } else { text(node, "coordinate_transformation_mode", "half_pixel") };
         let coordinates = match transformation.as_str() {
             "half_pixel" => Coordinates::HalfPixel,
             "pytorch_half_pixel" => Coordinates::PytorchHalfPixel,
@@ -211,7 +283,9 @@ impl Importer<'_> {
             ("nearest", "ceil") => Some(Nearest::Ceil),
             ("nearest", "round_prefer_floor") => Some(Nearest::RoundPreferFloor),
             ("nearest", "round_prefer_ceil") => Some(Nearest::RoundPreferCeil),
-            (mode, rounding) => return Err(refuse(node, format!("core has no mode {mode} with nearest_mode {rounding}"))),
+            (mode, rounding) => {
+                return Err(refuse(node, format!("core has no mode {mode} with nearest_mode {rounding}")));
+            }
         };
         if int(node, "antialias", 0) != 0 {
             return Err(refuse(node, "core does not antialias"));
@@ -233,7 +307,9 @@ impl Importer<'_> {
         let mut inputs = vec![input];
         if sized {
             let same = self.out.values[..output].iter().position(|v| v.sizes == to);
-            inputs.push(same.ok_or_else(|| refuse(node, "its output size is neither a ratio of its input's nor another value's"))?);
+            inputs.push(same.ok_or_else(|| {
+                refuse(node, "its output size is neither a ratio of its input's nor another value's")
+            })?);
         }
         self.push_node(node, Op::Resize { ratio, coordinates, nearest }, inputs, output);
         Ok(())
@@ -309,7 +385,10 @@ impl Importer<'_> {
             found.push(cut);
         }
         if found.iter().any(|cut| cut != &found[0]) || found[0].len() != 4 || found[0][0] != [0, 0] {
-            return Err(refuse(node, format!("what it cuts off ({found:?}) is not a fixed number of channels, rows and columns")));
+            return Err(refuse(
+                node,
+                format!("what it cuts off ({found:?}) is not a fixed number of channels, rows and columns"),
+            ));
         }
         let [_, [channel, _], [top, bottom], [left, right]] = found[0][..] else { return Err(missing()) };
         if [channel, top, left, bottom, right].iter().any(|&n| !(0..=4096).contains(&n)) {
@@ -330,7 +409,8 @@ impl Importer<'_> {
         let equal = channels.div_ceil(node.output.len().max(1));
         let mut first = 0;
         for (i, name) in node.output.iter().enumerate() {
-            let count = sizes.as_ref().map_or(equal, |s| s.get(i).map_or(0, |&n| n.max(0) as usize)).min(channels - first);
+            let count =
+                sizes.as_ref().map_or(equal, |s| s.get(i).map_or(0, |&n| n.max(0) as usize)).min(channels - first);
             if !name.is_empty() && self.probe.shapes(name).is_ok() {
                 let output = self.define(name)?;
                 if self.out.values[output].channels != count {
@@ -377,7 +457,8 @@ impl Importer<'_> {
         let (from, to) = (self.probe.shapes(&node.input[0])?, self.probe.shapes(&node.output[0])?);
         let pixel = self.out.values[input].sizes.iter().all(|s| *s == [1, 1]);
         let channels = self.out.values[input].channels;
-        let vector = |s: &Vec<usize>| matches!(s[..], [1, c, ref rest @ ..] if c == channels && rest.iter().all(|&n| n == 1));
+        let vector =
+            |s: &Vec<usize>| matches!(s[..], [1, c, ref rest @ ..] if c == channels && rest.iter().all(|&n| n == 1));
         if from == to || (pixel && to.iter().all(vector)) {
             self.alias(node, input);
             return Ok(());
@@ -394,7 +475,9 @@ impl Importer<'_> {
         let shift = match self.element_type(node, 2) {
             Some(DataType::Int8) => 0.0,
             None | Some(DataType::Uint8) => 128.0,
-            Some(other) => return Err(refuse(node, format!("it makes {}, expected int8 or uint8", other.as_str_name()))),
+            Some(other) => {
+                return Err(refuse(node, format!("it makes {}, expected int8 or uint8", other.as_str_name())));
+            }
         };
         if !scale.is_finite() || scale <= 0.0 {
             return Err(refuse(node, format!("its scale is {scale}")));
@@ -464,11 +547,4 @@ impl Importer<'_> {
 
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a.max(1) } else { gcd(b, a % b) }
-}
-
-/// For `Result` chains that only need the message.
-impl From<std::num::TryFromIntError> for Error {
-    fn from(error: std::num::TryFromIntError) -> Error {
-        Error::Model(error.to_string())
-    }
 }

@@ -24,7 +24,10 @@ impl Probe {
         let port = &model.inputs()[0];
         let [batch, channels, rows, width] = port.shape[..] else {
             let shape = &port.shape;
-            return Err(Error::Model(format!("input `{}` has shape {shape:?}, expected [1, channels, rows, width]", port.name)));
+            return Err(Error::Model(format!(
+                "input `{}` has shape {shape:?}, expected [1, channels, rows, width]",
+                port.name
+            )));
         };
         if batch.is_some_and(|n| n != 1) {
             return Err(Error::Model(format!("input `{}` has a batch of {batch:?}, expected 1", port.name)));
@@ -34,11 +37,12 @@ impl Probe {
         let names = names(model);
         let mut first_error = None;
         for pair in SIZES {
-            let mut sizes: Vec<[usize; 2]> = pair.iter().map(|[r, w]| [rows.unwrap_or(*r), width.unwrap_or(*w)]).collect();
+            let mut sizes: Vec<[usize; 2]> =
+                pair.iter().map(|[r, w]| [rows.unwrap_or(*r), width.unwrap_or(*w)]).collect();
             sizes.dedup();
             let run = |&[r, w]: &[usize; 2]| {
                 let shape = vec![1, channels, r, w];
-                let values = model.values(&[shape.clone()], &names)?;
+                let values = model.values(std::slice::from_ref(&shape), &names)?;
                 let mut values = values.run(&[Tensor::new(shape, vec![0.5; channels * r * w])?])?;
                 let input = Raw::zero::<f32>(&[1, channels, r, w]).map_err(|e| Error::Model(e.to_string()))?;
                 values.insert(port.name.clone(), Arc::new(input));
