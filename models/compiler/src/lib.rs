@@ -32,6 +32,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod bench;
 pub mod calibrate;
 pub mod compiler;
 pub mod description;

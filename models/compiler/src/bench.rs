@@ -1,0 +1,244 @@
+//! Where choices are measured: calibration images, what the float run makes of them, and what a plan does.
+
+use std::collections::HashMap;
+
+use microtome_core::plan::{Alignment, Plan, Role};
+
+use crate::calibrate::{Histogram, Method};
+use crate::compiler::Progress;
+use crate::emit::{self, Envelope, Out};
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Op, Quant};
+use crate::lower::{Lowering, Program};
+use crate::measure::{self, Noise};
+use crate::model::{Model, Tensor, Values, reals};
+use crate::quantize::Sharing;
+
+/// Longest side of what choices are measured on.
+const MEASURED_SIDE: usize = 256;
+
+/// Cuts the middle of an image that is too large, and repeats the last row and pixel of one whose sides do not fit.
+pub(crate) fn fit(image: &Tensor, fixed: [Option<usize>; 2], alignment: &Alignment, largest: usize) -> Result<Tensor> {
+    let [1, channels, height, width] = image.shape[..] else {
+        return Err(Error::Calibration(format!(
+            "an image has shape {:?}, expected [1, channels, rows, width]",
+            image.shape
+        )));
+    };
+    if height == 0 || width == 0 {
+        return Err(Error::Calibration("an image is empty".into()));
+    }
+    let side = |axis: usize, side: usize| {
+        fixed[axis].unwrap_or_else(|| alignment.pad(axis, side.min(largest) as u32) as usize)
+    };
+    let (h, w) = (side(0, height), side(1, width));
+    let (top, left) = (height.saturating_sub(h) / 2, width.saturating_sub(w) / 2);
+    let mut data = Vec::with_capacity(channels * h * w);
+    for c in 0..channels {
+        for y in 0..h {
+            let row = (c * height + (top + y).min(height - 1)) * width;
+            data.extend((0..w).map(|x| image.data[row + (left + x).min(width - 1)]));
+        }
+    }
+    Tensor::new(vec![1, channels, h, w], data)
+}
+
+pub(crate) fn outputs(graph: &Graph, program: &Program) -> Result<Vec<Out>> {
+    let tensor = |value: usize| program.tensor_of[value].ok_or_else(|| Error::Plan("an output has no tensor".into()));
+    let mut all = Vec::new();
+    for (name, value) in &graph.outputs {
+        let index = graph.producer(*value).is_some_and(|p| matches!(graph.nodes[p].op, Op::ArgMax));
+        let role = if index && graph.mask == Some(*value) { Role::Mask } else { Role::Raw };
+        all.push(Out { tensor: tensor(*value)?, role, name: name.clone() });
+    }
+    if let Some(mask) = graph.mask.filter(|mask| !graph.outputs.iter().any(|(_, v)| v == mask)) {
+        all.push(Out { tensor: tensor(mask)?, role: Role::Mask, name: "mask".into() });
+    }
+    Ok(all)
+}
+
+/// One way to quantize the graph.
+pub(crate) struct Choice<'g> {
+    pub sharing: &'g Sharing,
+    pub quants: Vec<Quant>,
+    pub corrections: Vec<Vec<f32>>,
+    pub method: Method,
+    pub joined: bool,
+}
+
+/// What the float run showed of every value.
+pub(crate) struct Seen {
+    histograms: Vec<Histogram>,
+    /// Sum of every channel, and how many values it is the sum of.
+    means: Vec<(Vec<f64>, f64)>,
+}
+
+impl Seen {
+    pub fn ranges(&self, method: Method) -> Vec<(f32, f32)> {
+        self.histograms.iter().map(|h| h.range(method)).collect()
+    }
+
+    /// For every Conv, what rounding its weights does to the mean of each output channel: `E[x] · (w − w')`.
+    pub fn corrections(&self, graph: &Graph) -> Vec<Vec<f32>> {
+        let mut corrections = vec![Vec::new(); graph.values.len()];
+        for node in &graph.nodes {
+            let Op::Conv(conv) = &node.op else { continue };
+            let (sums, count) = &self.means[node.inputs[0]];
+            if conv.integers.is_some() || *count == 0.0 {
+                continue;
+            }
+            let outputs = conv.bias.len();
+            let per_output = conv.weights.len() / outputs;
+            let taps = usize::from(conv.window.kernel[0]) * usize::from(conv.window.kernel[1]);
+            let group_inputs = per_output / taps;
+            let per_group = outputs / conv.group;
+            // A transposed window with a stride meets each output with only some of its taps.
+            let share = if conv.output_padding.is_some() {
+                f64::from(conv.window.stride[0]) * f64::from(conv.window.stride[1])
+            } else {
+                1.0
+            };
+            corrections[node.output] = (0..outputs)
+                .map(|o| {
+                    let real = &conv.weights[o * per_output..][..per_output];
+                    let scale = real.iter().fold(0f32, |m, w| m.max(w.abs())) / 127.0;
+                    if scale == 0.0 {
+                        return 0.0;
+                    }
+                    let first = o / per_group * group_inputs;
+                    let error = |(i, &w): (usize, &f32)| {
+                        let rounded = (w / scale).round_ties_even() * scale;
+                        f64::from(w - rounded) * sums[first + i / taps] / count
+                    };
+                    (real.iter().enumerate().map(error).sum::<f64>() / share) as f32
+                })
+                .collect();
+        }
+        corrections
+    }
+}
+
+/// Where choices are measured: images, and what the float run makes of them.
+pub(crate) struct Bench<'a> {
+    pub graph: &'a Graph,
+    pub model: &'a Model,
+    pub envelope: &'a Envelope,
+    pub images: &'a [Tensor],
+    /// Images to measure on, with the float outputs.
+    pub measured: Vec<(Tensor, Vec<Tensor>)>,
+}
+
+impl Bench<'_> {
+    /// Runs the float model on the images that choices are measured on.
+    pub fn expect(&mut self, count: usize) -> Result<()> {
+        let port = &self.model.inputs()[0].shape;
+        let fixed = [port.get(2).copied().flatten(), port.get(3).copied().flatten()];
+        let step = (self.images.len() / count.max(1)).max(1);
+        for image in self.images.iter().step_by(step).take(count) {
+            let image = fit(image, fixed, &self.envelope.alignment, MEASURED_SIDE)?;
+            let outputs = self.model.run_float(std::slice::from_ref(&image))?;
+            self.measured.push((image, outputs));
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.graph.nodes.iter().map(|n| self.graph.values[n.output].name.clone()).collect();
+        names.retain(|name| !name.is_empty());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Histograms and means of every value over all images.
+    pub fn observe(&self, progress: &mut dyn FnMut(Progress), prescribed: bool) -> Result<Seen> {
+        let values = &self.graph.values;
+        let mut histograms = vec![Histogram::default(); values.len()];
+        let mut means: Vec<(Vec<f64>, f64)> = values.iter().map(|v| (vec![0.0; v.channels], 0.0)).collect();
+        let mut runs = Runs { model: self.model, names: self.names(), ready: None };
+        for (done, image) in self.images.iter().enumerate().filter(|_| !prescribed) {
+            progress(Progress { stage: "calibrate", done, total: self.images.len() });
+            let found = runs.run(image)?;
+            for (id, value) in values.iter().enumerate() {
+                let tensor = if id == 0 { Some(image) } else { found.get(&value.name) };
+                let Some(tensor) = tensor else { continue };
+                histograms[id].add(&tensor.data);
+                let per_channel = tensor.data.len() / value.channels;
+                if per_channel * value.channels == tensor.data.len() {
+                    for (sum, channel) in means[id].0.iter_mut().zip(tensor.data.chunks_exact(per_channel.max(1))) {
+                        *sum += channel.iter().map(|&v| f64::from(v)).sum::<f64>();
+                    }
+                    means[id].1 += per_channel as f64;
+                }
+            }
+        }
+        Ok(Seen { histograms, means })
+    }
+
+    pub fn lower(&self, choice: &Choice) -> Result<Program> {
+        let Choice { sharing, quants, corrections, .. } = choice;
+        Lowering { graph: self.graph, sharing, quants, corrections }.run()
+    }
+
+    pub fn outputs(&self, program: &Program) -> Result<Vec<Out>> {
+        outputs(self.graph, program)
+    }
+
+    /// The worst output's ratio, in dB.
+    pub fn sqnr(&self, choice: &Choice) -> Result<f64> {
+        let program = self.lower(choice)?;
+        let bytes = emit::plan(&program, &self.outputs(&program)?, self.envelope)?;
+        let plan = Plan::parse(&bytes)?;
+        let mut noise = vec![Noise::default(); self.graph.outputs.len()];
+        for (image, expected) in &self.measured {
+            let found = measure::run(&plan, image)?;
+            for (i, (_, value)) in self.graph.outputs.iter().enumerate() {
+                noise[i].add(&found[i], choice.quants[*value], &expected[i], self.graph.values[*value].channels);
+            }
+        }
+        Ok(noise.iter().filter_map(Noise::sqnr).fold(f64::INFINITY, f64::min))
+    }
+
+    /// The noise of every operator's output.
+    pub fn every_value(&self, program: &Program) -> Result<Vec<Noise>> {
+        let mut noise = vec![Noise::default(); program.operators.len()];
+        let all: Vec<Out> = (0..program.operators.len())
+            .map(|i| Out { tensor: i as u16 + 1, role: Role::Raw, name: String::new() })
+            .collect();
+        let bytes = emit::plan(program, &all, self.envelope)?;
+        let plan = Plan::parse(&bytes)?;
+        let mut runs = Runs { model: self.model, names: self.names(), ready: None };
+        for (image, _) in &self.measured {
+            let (found, expected) = (measure::run(&plan, image)?, runs.run(image)?);
+            for (i, operator) in program.operators.iter().enumerate() {
+                let value = &self.graph.values[operator.value];
+                let tensor = &program.tensors[i + 1];
+                let quant = Quant { scale: tensor.scale, zero_point: tensor.zero_point };
+                if let Some(expected) = expected.get(&value.name) {
+                    noise[i].add(&found[i], quant, expected, value.channels);
+                }
+            }
+        }
+        Ok(noise)
+    }
+}
+
+/// Float runs with every value as an output; the model is prepared again only when the size changes.
+pub(crate) struct Runs<'a> {
+    model: &'a Model,
+    names: Vec<String>,
+    ready: Option<(Vec<usize>, Values)>,
+}
+
+impl Runs<'_> {
+    fn run(&mut self, image: &Tensor) -> Result<HashMap<String, Tensor>> {
+        let ready = match self.ready.take() {
+            Some((shape, values)) if shape == image.shape => (shape, values),
+            _ => (image.shape.clone(), self.model.values(std::slice::from_ref(&image.shape), &self.names)?),
+        };
+        let found = ready.1.run(std::slice::from_ref(image))?;
+        self.ready = Some(ready);
+        found.into_iter().map(|(name, raw)| Ok((name, reals(&raw)?))).collect()
+    }
+}
