@@ -13,6 +13,8 @@ pub struct Tool {
 
 /// Runs AArch64 Linux programs.
 pub const QEMU_USER: Tool = Tool { program: "qemu-aarch64", package: "qemu-user" };
+/// Emulates Cortex-M boards.
+pub const QEMU_ARM: Tool = Tool { program: "qemu-system-arm", package: "qemu-system-arm" };
 /// Links AArch64 Linux programs.
 pub const GCC_AARCH64: Tool = Tool { program: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu" };
 

@@ -70,6 +70,18 @@ pub fn bare(sh: &Shell) -> Result<()> {
     for target in BARE {
         cmd!(sh, "cargo check --quiet -p microtome-core --target {target}").run()?;
     }
+    title("Cortex-M4, under qemu-system-arm");
+    setup::tools(sh, &[setup::QEMU_ARM])?;
+    // Its own workspace, with its own .cargo/config.toml, which cargo reads from where it is started.
+    let expected = sh.read_file("firmware/src/main.out")?;
+    let _folder = sh.push_dir("firmware");
+    cmd!(sh, "cargo fmt --check").run()?;
+    cmd!(sh, "cargo clippy --quiet --release -- -D warnings").run()?;
+    let printed = cmd!(sh, "cargo run --quiet --release").quiet().read()?;
+    println!("{printed}");
+    if printed.trim_end() != expected.trim_end() {
+        bail!("the firmware printed something else than firmware/src/main.out");
+    }
     Ok(())
 }
 
