@@ -1,2 +1,7 @@
 //! The `microtome` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    microtome::cli::main()
+}

@@ -133,7 +133,9 @@ fn layer_by_layer(plan: &Plan, tensors: &[TensorCost]) -> u64 {
     };
     let last: Vec<usize> = (0..tensors.len()).map(last_reader).collect();
     (0..tensors.len())
-        .map(|now| (0..=now).filter(|&index| index == now || last[index] >= now).map(|index| whole(&tensors[index])).sum())
+        .map(|now| {
+            (0..=now).filter(|&index| index == now || last[index] >= now).map(|index| whole(&tensors[index])).sum()
+        })
         .max()
         .unwrap_or(0)
 }

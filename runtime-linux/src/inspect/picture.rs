@@ -23,15 +23,16 @@ pub fn svg(plan: &Plan, frame: Frame) -> Result<String, SessionError> {
     let count = figures.tensors.len();
     // The most live rows per tensor, for each row of the frame that was pushed.
     let mut history: Vec<Vec<u32>> = vec![Vec::new(); count];
-    let mut now = vec![0; count];
+    // A tensor holds its rows until it grows again, also while nothing below it runs.
+    let (mut now, mut grown) = (vec![0; count], vec![false; count]);
     let mut scratch = vec![0; plan.scratch_len()];
     plan.run_dry(frame, &mut scratch, |tensor, rows| {
         if tensor == 0 {
-            for (history, now) in history.iter_mut().zip(&mut now) {
-                history.push(std::mem::take(now));
-            }
+            history.iter_mut().zip(&now).for_each(|(history, &now)| history.push(now));
+            grown.fill(false);
         }
-        now[tensor] = now[tensor].max(rows);
+        now[tensor] = if grown[tensor] { rows.max(now[tensor]) } else { rows };
+        grown[tensor] = true;
     })?;
     for (history, now) in history.iter_mut().zip(now) {
         history.push(now);
@@ -57,7 +58,7 @@ pub fn svg(plan: &Plan, frame: Frame) -> Result<String, SessionError> {
     line(format_args!(
         r##"<text x="12" y="44" fill="#5b6b7b">Time runs to the right, one camera row at a time; a band is full when its ring is.</text>"##
     ));
-    let plot = WIDTH - LABEL - 110.0;
+    let plot = WIDTH - LABEL - 124.0;
     for (index, (tensor, rows)) in figures.tensors.iter().zip(&history).enumerate() {
         let top = TOP + BAND * index as f64;
         let (base, full) = (top + BAND - 3.0, BAND - 5.0);
@@ -66,8 +67,7 @@ pub fn svg(plan: &Plan, frame: Frame) -> Result<String, SessionError> {
         let mut path = format!("M{LABEL},{base}");
         for (column, &live) in columns.iter().enumerate() {
             let share = f64::from(live) / f64::from(tensor.ring_rows.max(1));
-            let (left, right) =
-                (column as f64 / columns.len() as f64, (column + 1) as f64 / columns.len() as f64);
+            let (left, right) = (column as f64 / columns.len() as f64, (column + 1) as f64 / columns.len() as f64);
             let y = base - full * share;
             let _ = write!(path, " L{:.1},{y:.1} L{:.1},{y:.1}", LABEL + plot * left, LABEL + plot * right);
         }

@@ -1,0 +1,52 @@
+//! `microtome compile`: an ONNX model becomes a plan.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::progress::Progress;
+use super::{Outcome, say, say_json};
+use crate::engine::OnnxModel;
+use crate::error::Result;
+use crate::sink::write_whole;
+
+/// Arguments of `microtome compile`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// An ONNX model; what ONNX does not say (preprocessing, classes) is read from the .toml of the same name beside it
+    model: PathBuf,
+    /// Folder of typical frames to calibrate on (at most 48 are used); a model that is already quantized needs none
+    #[arg(long, value_name = "DIR")]
+    calibrate: Option<PathBuf>,
+    /// The plan [default: MODEL.mtm beside the model]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn compile(args: &Args) -> Result<Outcome> {
+    let model = OnnxModel::open(&args.model)?;
+    let bar = Progress::new(1);
+    let mut failed = Vec::new();
+    let compiled = model.compile(
+        &args.model,
+        args.calibrate.as_deref(),
+        |step| bar.set(step.done, step.total, step.stage),
+        &mut |error| failed.push(error),
+    );
+    let mut bar = bar;
+    failed.iter().for_each(|error| bar.fail(error));
+    let failed = bar.finish();
+    let compiled = compiled?;
+    let path = args.output.clone().unwrap_or_else(|| args.model.with_extension("mtm"));
+    write_whole(&path, |w| w.write_all(&compiled.plan))?;
+    if args.json {
+        say_json(&compiled.report)?;
+    } else {
+        say(&compiled.report)?;
+        say(format_args!("{}: {} bytes", path.display(), compiled.plan.len()))?;
+    }
+    Ok(Outcome::of(failed))
+}

@@ -1,0 +1,53 @@
+//! `microtome inspect`: what a plan consists of and what it costs.
+
+use std::path::PathBuf;
+
+use microtome_core::Frame;
+
+use super::{Outcome, complain, say, say_json};
+use crate::engine::{Model, Options};
+use crate::error::{Error, Result};
+use crate::inspect::{inspect as figures, svg};
+use crate::sink::write_whole;
+
+/// Arguments of `microtome inspect`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A plan (.mtm), or an ONNX model with --calibrate
+    model: PathBuf,
+    /// Width of the frames, in pixels
+    #[arg(long, default_value_t = 640)]
+    width: u32,
+    /// Height of the frames, in pixels
+    #[arg(long, default_value_t = 480)]
+    height: u32,
+    /// Write a picture of the rows in flight over time
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Runs the command.
+pub fn inspect(args: &Args) -> Result<Outcome> {
+    let model = Model::open(&args.model, &args.options, &mut complain)?;
+    let plan = model.plan().map_err(|e| Error::model(&args.model, e))?;
+    let frame = Frame::grey(args.height, args.width);
+    let inspection = figures(&plan, frame).map_err(|e| Error::model(&args.model, e))?;
+    if args.json {
+        say_json(&inspection)?;
+    } else {
+        say(&inspection)?;
+        for line in plan.provenance().lines() {
+            say(line)?;
+        }
+    }
+    if let Some(path) = &args.svg {
+        let picture = svg(&plan, frame).map_err(|e| Error::model(&args.model, e))?;
+        write_whole(path, |w| std::io::Write::write_all(w, picture.as_bytes()))?;
+    }
+    Ok(Outcome::Done)
+}

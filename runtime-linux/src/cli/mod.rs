@@ -1,0 +1,127 @@
+//! The command line: what can be asked, and how the answer is told.
+//!
+//! Invariant: results go to standard output and to files, complaints to standard error, and the exit code says which of them there were.
+
+mod demo;
+mod eval;
+mod inspect;
+mod predict;
+mod progress;
+mod run;
+mod simulate;
+
+#[cfg(feature = "onnx")]
+mod compile;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, Result, exit};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all went well
+  1  some inputs failed; each was reported on standard error, and the rest was done
+  2  the command line, the model or the plan is at fault; nothing was done
+  3  an output could not be written";
+
+/// Segments microscope frames: an int8 U-Net, row by row, and the objects it finds, counted, measured and outlined
+#[derive(Parser)]
+#[command(name = "microtome", version, after_help = EXIT_CODES)]
+struct Cli {
+    /// Without a command: a demonstration on simulated frames, written to ./microtome-demo
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Segment images: class masks, label images, overlays and a table of objects
+    Run(run::Args),
+    /// Compile an ONNX model to a plan
+    #[cfg(feature = "onnx")]
+    Compile(compile::Args),
+    /// Score a model on annotated images
+    Eval(eval::Args),
+    /// Show what a plan consists of and what it costs
+    Inspect(inspect::Args),
+    /// Run raw tensors through a model
+    Predict(predict::Args),
+    /// Write simulated frames with their true labels
+    Simulate(simulate::Args),
+}
+
+/// How a command that goes over many inputs ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Every input was done.
+    Done,
+    /// Some inputs failed and were reported.
+    SomeFailed,
+}
+
+impl Outcome {
+    fn of(failed: usize) -> Self {
+        if failed == 0 { Outcome::Done } else { Outcome::SomeFailed }
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        None => demo::demo(),
+        Some(Command::Run(args)) => run::run(&args),
+        #[cfg(feature = "onnx")]
+        Some(Command::Compile(args)) => compile::compile(&args),
+        Some(Command::Eval(args)) => eval::eval(&args),
+        Some(Command::Inspect(args)) => inspect::inspect(&args),
+        Some(Command::Predict(args)) => predict::predict(&args),
+        Some(Command::Simulate(args)) => simulate::simulate(&args),
+    };
+    match outcome {
+        Ok(Outcome::Done) => exit::OK.into(),
+        Ok(Outcome::SomeFailed) => exit::SOME_INPUTS_FAILED.into(),
+        // Whoever reads our output has read enough.
+        Err(Error::Stdout(error)) if error.kind() == io::ErrorKind::BrokenPipe => exit::OK.into(),
+        Err(error) => {
+            let code = error.exit_code();
+            complain(error);
+            code.into()
+        }
+    }
+}
+
+/// Says what is wrong on standard error; if even that cannot be written, the exit code still says that something is.
+fn complain(error: impl std::borrow::Borrow<Error>) {
+    let error = error.borrow();
+    let _ = writeln!(io::stderr(), "microtome: {error}");
+}
+
+/// Writes a line to standard output.
+fn say(line: impl std::fmt::Display) -> Result<()> {
+    writeln!(io::stdout(), "{line}")?;
+    Ok(())
+}
+
+/// Writes a value to standard output as JSON.
+fn say_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::Stdout(e.into()))?;
+    say(text)
+}
+
+/// Makes the folder for the outputs.
+fn make_folder(path: &std::path::Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(|e| Error::output(path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,78 @@
+//! Frames to class masks, by an int8 plan or by the float model it was made from.
+//!
+//! Both give a [`Mask`]; what follows (objects, pictures, scores) is the same code for both, so that a difference between them is a
+//! difference of their masks.
+
+mod model;
+mod plan;
+
+#[cfg(feature = "onnx")]
+mod float;
+#[cfg(feature = "onnx")]
+mod onnx;
+#[cfg(feature = "onnx")]
+mod preprocess;
+
+#[cfg(feature = "onnx")]
+pub use float::FloatEngine;
+pub use model::{Model, Options};
+#[cfg(feature = "onnx")]
+pub use onnx::OnnxModel;
+pub use plan::{PlanEngine, arena_len};
+
+use microtome_core::measure::Task;
+use microtome_core::plan::{Levels, Normalization, Post, Task as PlanTask};
+
+use crate::source::{Histogram, Image};
+
+/// One class per pixel, row by row; 0 is the background.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mask {
+    /// Rows.
+    pub height: usize,
+    /// Pixels per row.
+    pub width: usize,
+    /// `height × width` class indices.
+    pub classes: Vec<u8>,
+}
+
+/// Whatever makes masks of frames.
+pub trait Engine {
+    /// The class of every pixel of `image`.
+    ///
+    /// # Errors
+    /// One sentence when the model cannot take such a frame.
+    fn mask(&mut self, image: &Image) -> Result<Mask, String>;
+
+    /// What the model's classes mean.
+    fn post(&self) -> Post;
+}
+
+/// What core is to make objects of, by a plan's post-processing record.
+///
+/// # Errors
+/// When the model's mask is not made of objects.
+pub fn task(post: &Post) -> Result<Task, String> {
+    match post.task {
+        PlanTask::None => {
+            Err("the model has no class mask to make objects of (expected one from Softmax, Sigmoid or ArgMax)".into())
+        }
+        PlanTask::Components => Ok(Task::Components { min_area: post.min_area }),
+        PlanTask::InteriorBorder { object, border } => {
+            Ok(Task::InteriorBorder { object, border, grow_px: post.grow, min_area: post.min_area })
+        }
+    }
+}
+
+/// The black and white point of `image`. Files always take their own percentiles, also where the plan names the previous frame's:
+/// neighbours in a folder need not have been neighbours under the microscope.
+pub fn levels(normalization: Normalization, image: &Image) -> Levels {
+    match normalization {
+        Normalization::Fixed(levels) => levels,
+        Normalization::Percentile { low, high, .. } => {
+            let histogram = Histogram::of(image);
+            let [low, high] = [low, high].map(|percent| f32::from(histogram.percentile(percent.into())));
+            Levels { low, high }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Lens and camera: from light to samples.
+
+use super::field::{Field, Random};
+
+/// The instrument of one frame.
+pub struct Optics {
+    /// Light lost in the corners.
+    vignetting: f64,
+    /// Where the optical axis meets the frame, as a share of its sides.
+    axis: [f64; 2],
+    /// Photons from the brightest nucleus.
+    photons: f64,
+    /// Background light, 1 being the brightest nucleus.
+    background: f64,
+    /// Read noise in photons.
+    read_noise: f64,
+}
+
+/// Sample of the brightest nucleus: some headroom is left.
+const WHITE: f64 = 190.0;
+
+/// Sample of no light at all.
+const BLACK: f64 = 4.0;
+
+impl Optics {
+    /// An instrument as one meets them.
+    pub fn new(random: &mut Random) -> Self {
+        Optics {
+            vignetting: random.between(0.15, 0.4),
+            axis: [random.between(0.4, 0.6), random.between(0.4, 0.6)],
+            photons: random.between(250.0, 900.0),
+            background: random.between(0.02, 0.05),
+            read_noise: random.between(1.0, 3.0),
+        }
+    }
+
+    /// The samples that the camera reads of `light`, which the lens has already blurred.
+    pub fn expose(&self, light: &Field, random: &mut Random) -> Vec<u8> {
+        let (height, width) = (light.height, light.width);
+        let haze = light.blurred(libm::sqrt((height * width) as f64) / 16.0);
+        let uneven = Field::noise(height, width, (height + width) as f64 / 4.0, 0.25, random);
+        (0..height * width)
+            .map(|index| {
+                let y = (index / width) as f64 / height as f64 - self.axis[0];
+                let x = (index % width) as f64 / width as f64 - self.axis[1];
+                let corner = 1.0 - self.vignetting * 2.0 * (x * x + y * y);
+                let background = self.background * (1.0 + uneven.values[index]).max(0.2);
+                let arriving = (light.values[index] + 0.05 * haze.values[index] + background) * corner;
+                let counted = random.photons(arriving * self.photons) + self.read_noise * random.normal();
+                (BLACK + WHITE * counted / self.photons).round().clamp(0.0, 255.0) as u8
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,92 @@
+//! Outlines on the frame, for the eye.
+
+use std::path::Path;
+
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+
+use super::write_whole;
+use crate::error::Result;
+use crate::source::{Channels, Histogram, Image};
+
+/// Outline colours, one object after another. Bright and saturated, so that they stand on grey frames and on stained ones; neighbours
+/// that touch rarely share one.
+const COLOURS: [[u8; 3]; 6] =
+    [[255, 214, 10], [0, 229, 255], [255, 64, 160], [80, 255, 80], [255, 128, 0], [150, 130, 255]];
+
+/// Frames whose shorter side is at least this many pixels get outlines of two pixels: one is lost when such a picture is scaled to a screen.
+const WIDE: usize = 900;
+
+/// Writes `image`, stretched between the percentiles 1 and 99.8 of its samples, with the outlines of `labels` drawn on their inner side, as
+/// an 8-bit RGB PNG.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn overlay(path: &Path, image: &Image, labels: &[u16]) -> Result<()> {
+    let pixels = draw(image, labels);
+    write_whole(path, |w| {
+        PngEncoder::new(w).write_image(&pixels, image.width() as u32, image.height() as u32, ExtendedColorType::Rgb8)
+    })
+}
+
+fn draw(image: &Image, labels: &[u16]) -> Vec<u8> {
+    let mut pixels = stretched(image);
+    let reach = if image.width().min(image.height()) < WIDE { 1 } else { 2 };
+    for (index, &label) in labels.iter().enumerate() {
+        if label != 0 && on_outline(labels, image.width(), index, reach) {
+            let colour = COLOURS[(usize::from(label) - 1) % COLOURS.len()];
+            pixels[3 * index..][..3].copy_from_slice(&colour);
+        }
+    }
+    pixels
+}
+
+/// Whether another label, or none, is within `reach` pixels up, down, left or right. The frame's edge is no outline.
+fn on_outline(labels: &[u16], width: usize, index: usize, reach: usize) -> bool {
+    let (row, column) = (index / width, index % width);
+    let height = labels.len() / width;
+    let differs = |row: usize, column: usize| labels[row * width + column] != labels[index];
+    (1..=reach).any(|step| {
+        (row >= step && differs(row - step, column))
+            || (row + step < height && differs(row + step, column))
+            || (column >= step && differs(row, column - step))
+            || (column + step < width && differs(row, column + step))
+    })
+}
+
+fn stretched(image: &Image) -> Vec<u8> {
+    // Of all samples, so that colours keep their proportions and stained frames do not clip in red.
+    let histogram = Histogram::of_samples(image);
+    let percentile = |percent| u32::from(histogram.percentile(percent));
+    let low = percentile(1.0);
+    let range = percentile(99.8).saturating_sub(low).max(1);
+    let stretch = |value: u16| ((u32::from(value).saturating_sub(low) * 255 + range / 2) / range).min(255) as u8;
+    let count = image.height() * image.width();
+    match image.channels() {
+        Channels::Grey => (0..count).flat_map(|pixel| [stretch(image.sample(pixel)); 3]).collect(),
+        Channels::Rgb => (0..3 * count).map(|sample| stretch(image.sample(sample))).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Samples;
+
+    #[test]
+    fn outlines_follow_the_inner_side_and_stop_at_the_frame() {
+        let image = Image::new(3, 4, Channels::Grey, Samples::U8(vec![0; 12])).unwrap();
+        let labels = [1, 1, 1, 2, 1, 1, 1, 2, 1, 1, 1, 2];
+        let drawn = draw(&image, &labels);
+        let coloured: Vec<bool> = drawn.chunks(3).map(|p| p != [0; 3]).collect();
+        assert_eq!(coloured, [false, false, true, true].repeat(3));
+        assert_eq!(drawn[6..9], COLOURS[0]);
+        assert_eq!(drawn[9..12], COLOURS[1]);
+    }
+
+    #[test]
+    fn frames_are_stretched_between_percentiles() {
+        let image = Image::new(1, 3, Channels::Grey, Samples::U16(vec![1000, 1500, 2000])).unwrap();
+        assert_eq!(draw(&image, &[0; 3]), [0, 0, 0, 128, 128, 128, 255, 255, 255]);
+    }
+}

@@ -1,0 +1,62 @@
+//! ONNX models: compiled, on the fly and in float.
+#![cfg(feature = "onnx")]
+
+mod common;
+
+use common::expect;
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zoo/nuclei/model.onnx");
+
+fn score(json: &str) -> [f64; 2] {
+    let report: serde_json::Value = serde_json::from_str(json).unwrap();
+    ["iou", "ap50"].map(|score| report["overall"][score].as_f64().unwrap())
+}
+
+#[test]
+fn a_compiled_plan_scores_as_its_float_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let size = ["--width", "160", "--height", "123"];
+    expect(0, dir.path(), &[&["simulate", "--out", "sim", "--frames", "3"][..], &size].concat());
+    let folders = ["--images", "sim/images", "--labels", "sim/labels", "--json"];
+    expect(0, dir.path(), &["compile", MODEL, "--calibrate", "sim/images", "-o", "nuclei.mtm"]);
+    let (plan, _) = expect(0, dir.path(), &[&["eval", "nuclei.mtm"][..], &folders].concat());
+    let (fly, _) = expect(0, dir.path(), &[&["eval", MODEL, "--calibrate", "sim/images"][..], &folders].concat());
+    let (float, _) = expect(0, dir.path(), &[&["eval", MODEL, "--float"][..], &folders].concat());
+    let (plan, fly, float) = (score(&plan), score(&fly), score(&float));
+    assert_eq!(plan, fly);
+    assert!(
+        float[0] > 0.8 && (plan[0] - float[0]).abs() < 0.02 && (plan[1] - float[1]).abs() < 0.1,
+        "{plan:?} {float:?}"
+    );
+}
+
+#[test]
+fn predictions_of_plan_and_float_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    expect(0, dir.path(), &["simulate", "--out", "sim", "--frames", "2", "--width", "64", "--height", "64"]);
+    expect(0, dir.path(), &["compile", MODEL, "--calibrate", "sim/images", "-o", "nuclei.mtm"]);
+    let frame =
+        microtome::source::open(&dir.path().join("sim/images/simulated_0001.png")).unwrap().next().unwrap().unwrap();
+    let value = |y: usize, x: usize| (f32::from(frame.sample(64 * y + x)) / 200.0).min(1.0);
+    let input = ndarray::Array4::from_shape_fn((1, 1, 64, 64), |(_, _, y, x)| value(y, x));
+    ndarray_npy::write_npy(dir.path().join("x.npy"), &input).unwrap();
+    let read = |name: &str| ndarray_npy::read_npy::<_, ndarray::Array4<f32>>(dir.path().join(name)).unwrap();
+    expect(0, dir.path(), &["predict", "nuclei.mtm", "--input", "x.npy", "--output", "plan.npy"]);
+    expect(0, dir.path(), &["predict", MODEL, "--float", "--input", "x.npy", "--output", "float.npy"]);
+    let (plan, float) = (read("plan.npy"), read("float.npy"));
+    assert_eq!(plan.shape(), float.shape());
+    let noise = (&plan - &float).mapv(|d| d * d).sum();
+    let signal = float.mapv(|v| v * v).sum();
+    assert!(noise < 0.01 * signal, "noise {noise}, signal {signal}");
+}
+
+#[test]
+fn models_that_cannot_be_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("bad.onnx"), "not an ONNX model").unwrap();
+    let (_, err) = expect(2, dir.path(), &["compile", "bad.onnx", "-o", "bad.mtm"]);
+    assert_eq!(err.lines().count(), 1, "{err}");
+    let (_, err) = expect(2, dir.path(), &["run", MODEL, "x.png", "--out", "out"]);
+    assert!(err.contains("--calibrate"), "{err}");
+    assert!(!dir.path().join("bad.mtm").exists());
+}
