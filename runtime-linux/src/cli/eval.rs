@@ -27,6 +27,9 @@ pub struct Args {
     /// Only the images that this file names: one name without extension per line, or in the first column of a CSV
     #[arg(long, value_name = "FILE")]
     ids: Option<PathBuf>,
+    /// Of `--ids`, only the lines whose column `set` says this: a split.csv lists train, validation and test frames
+    #[arg(long, value_name = "NAME", requires = "ids")]
+    set: Option<String>,
     /// CSV with the columns `id` and `kind`, for scores per kind [default: index.csv beside the folders, if there is one]
     #[arg(long, value_name = "FILE")]
     index: Option<PathBuf>,
@@ -82,7 +85,7 @@ pub fn eval(args: &Args) -> Result<Outcome> {
     let kinds = kinds(args)?;
     let mut absent = Vec::new();
     if let Some(file) = &args.ids {
-        let ids = ids(file)?;
+        let ids = ids(file, args.set.as_deref())?;
         absent = ids
             .iter()
             .filter(|id| !images.contains_key(*id))
@@ -147,8 +150,8 @@ fn score(engine: &mut dyn Engine, image: &Path, labels: Option<&PathBuf>) -> Res
     Ok((Counts::of(&made.found.labels, &truth), made.elapsed.as_secs_f64()))
 }
 
-/// The first column of a list; a heading `id` is none.
-fn ids(file: &Path) -> Result<HashSet<String>> {
+/// The first column of a list; a heading `id` is none. With `set`, only the lines whose column of that heading says so.
+fn ids(file: &Path, set: Option<&str>) -> Result<HashSet<String>> {
     let bad = |e: csv::Error| Error::usage(format!("{}: {e}", file.display()));
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -156,14 +159,21 @@ fn ids(file: &Path) -> Result<HashSet<String>> {
         .trim(csv::Trim::All)
         .from_path(file)
         .map_err(bad)?;
+    let mut column = None;
     let mut ids = HashSet::new();
     for record in reader.records() {
         let record = record.map_err(bad)?;
-        if let Some(id) = record.get(0).filter(|id| !id.is_empty() && *id != "id") {
+        let Some(id) = record.get(0).filter(|id| !id.is_empty()) else { continue };
+        if id == "id" {
+            column = record.iter().position(|heading| heading == "set");
+        } else if set.is_none_or(|set| column.and_then(|at| record.get(at)) == Some(set)) {
             ids.insert(id.to_owned());
         }
     }
-    Ok(ids)
+    match set.filter(|_| ids.is_empty()) {
+        Some(set) => Err(Error::usage(format!("{}: no line with \"{set}\" in a column `set`", file.display()))),
+        None => Ok(ids),
+    }
 }
 
 /// The kind of each image, as far as an index says.
