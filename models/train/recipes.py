@@ -53,7 +53,7 @@ RECIPES = {
     "nuclei": Recipe(base=8, poolings=3, steps=5000, batch=16, crop=128, odds=NUCLEI_ODDS),
     "nuclei-micro": Recipe(base=4, poolings=2, steps=5000, batch=16, crop=128, odds=NUCLEI_ODDS, split="nuclei",
                            post=Record(threshold=0.45)),
-    "phase": Recipe(base=8, poolings=3, steps=1500, batch=4, crop=256,
+    "phase": Recipe(base=8, poolings=3, steps=3500, batch=4, crop=256,
                     post=Record(threshold=0.6, min_area=300),
                     runs={"validation": (0, 2), "test": (31, 37)},
                     kinds="T98G glioblastoma cells in phase contrast",

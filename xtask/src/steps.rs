@@ -105,7 +105,7 @@ struct Entry {
 const ZOO: [Entry; 3] = [
     Entry { model: "nuclei", frames: "nuclei", split: "nuclei", kind: "fluorescence", iou: 0.9090, ap50: 0.8157 },
     Entry { model: "nuclei-micro", frames: "nuclei", split: "nuclei", kind: "fluorescence", iou: 0.8277, ap50: 0.6838 },
-    Entry { model: "phase", frames: "phase", split: "phase", kind: "phase", iou: 0.0, ap50: 0.0 },
+    Entry { model: "phase", frames: "phase", split: "phase", kind: "phase", iou: 0.6679, ap50: 0.5861 },
 ];
 
 /// Rounding of the cards' figures: the arithmetic itself is exact.
