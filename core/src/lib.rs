@@ -10,6 +10,7 @@
 //! | --- | --- | --- |
 //! | [`plan`] | the file: operators, weights, quantization, ring heights, what the outputs mean | frames |
 //! | [`session`] | a plan opened for one frame size: sizes, rings, and which operator is next | what operators compute |
+//! | `ring` | where rows lie in the arena | what they mean |
 //! | `ops` | one row of every operator, given rows of its inputs | where rows are kept |
 //! | [`arch`] | the inner loops, per instruction set; the only module that may hold `unsafe` | operators |
 //! | [`measure`] | mask rows, and the objects in them | networks |
@@ -41,6 +42,7 @@ pub mod measure;
 mod ops;
 pub mod plan;
 pub mod quant;
+mod ring;
 pub mod session;
 pub mod shape;
 

@@ -77,6 +77,20 @@ impl Window {
         }
         Some(Axis { kernel, stride, dilation, before, after, input, output })
     }
+
+    /// The window the other way round, as ConvTranspose has it: input position i and tap k reach output position
+    /// `i · stride + k · dilation − before`. `None` if the padding leaves nothing.
+    pub fn transposed_axis(&self, axis: usize, input: u32, output_padding: u16) -> Option<Axis> {
+        let (kernel, stride, dilation) =
+            (u32::from(self.kernel[axis]), u32::from(self.stride[axis]), u32::from(self.dilation[axis]));
+        let (before, after) = match self.padding {
+            Padding::Explicit(pads) => (u32::from(pads[axis]), u32::from(pads[axis + 2])),
+            Padding::SameUpper | Padding::SameLower => (0, 0),
+        };
+        let full = input.checked_sub(1)? * stride + (kernel - 1) * dilation + 1 + u32::from(output_padding);
+        let output = full.checked_sub(before + after)?;
+        Some(Axis { kernel, stride, dilation, before, after, input, output })
+    }
 }
 
 /// A [`Window`] along one axis of one input, resolved.

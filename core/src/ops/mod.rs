@@ -17,7 +17,7 @@ mod transpose;
 use crate::arch::Isa;
 use crate::plan::record::Edge;
 use crate::plan::{Op, Operator, Plan, Tensor};
-use crate::session::{Inputs, TensorState};
+use crate::ring::{Inputs, TensorState};
 use crate::shape::Size;
 
 /// One operator's view of its inputs.

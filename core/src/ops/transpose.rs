@@ -5,7 +5,6 @@ use super::Context;
 use crate::arch::Isa;
 use crate::plan::Conv;
 use crate::quant::requantize;
-use crate::session::transposed;
 use crate::shape::Axis;
 
 /// Input channels that are gathered at a time.
@@ -23,8 +22,8 @@ fn source(axis: &Axis, at: u32, tap: u32) -> Option<u32> {
 pub(super) fn row<I: Isa>(isa: I, cx: &Context, conv: &Conv, output_padding: [u16; 2], y: u32, out: &mut [i8]) {
     let size = cx.size(0);
     let axes = (
-        transposed(&conv.window, 0, size.rows, output_padding[0]),
-        transposed(&conv.window, 1, size.width, output_padding[1]),
+        conv.window.transposed_axis(0, size.rows, output_padding[0]),
+        conv.window.transposed_axis(1, size.width, output_padding[1]),
     );
     let (Some(rows), Some(columns)) = axes else { return };
     let (inputs, outputs) = (usize::from(cx.input(0).channels), usize::from(cx.output().channels));

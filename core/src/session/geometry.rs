@@ -1,11 +1,12 @@
 //! From a plan and a frame to the size of every tensor, and to what each edge needs of its input.
 
-use super::state::{Reach, TensorState};
+use super::reach::Reach;
 use crate::error::SessionError;
 use crate::ops::resample;
 use crate::plan::record::{self, Edge};
 use crate::plan::view::kind_name;
 use crate::plan::{Op, PadMode, Plan, TALL};
+use crate::ring::TensorState;
 use crate::shape::{Affine, Axis, MAX_SIDE, Size, Window};
 
 /// Fills in every tensor (sizes, rings, offsets) and every edge's reach; returns the bytes of all rings.
@@ -208,22 +209,8 @@ impl Shape<'_> {
 
     fn transposed(&self, window: &Window, axis: usize, output_padding: u16) -> Result<Axis, SessionError> {
         let input = self.input(0).along(axis);
-        transposed(window, axis, input, output_padding).ok_or_else(|| self.error("transposed output side", 0, 1))
+        window.transposed_axis(axis, input, output_padding).ok_or_else(|| self.error("transposed output side", 0, 1))
     }
-}
-
-/// A transposed window along one axis: input position i and tap k reach output position
-/// `i·stride + k·dilation − before`.
-pub(crate) fn transposed(window: &Window, axis: usize, input: u32, output_padding: u16) -> Option<Axis> {
-    let (kernel, stride, dilation) =
-        (u32::from(window.kernel[axis]), u32::from(window.stride[axis]), u32::from(window.dilation[axis]));
-    let (before, after) = match window.padding {
-        crate::shape::Padding::Explicit(pads) => (u32::from(pads[axis]), u32::from(pads[axis + 2])),
-        _ => (0, 0),
-    };
-    let full = input.checked_sub(1)? * stride + (kernel - 1) * dilation + 1 + u32::from(output_padding);
-    let output = full.checked_sub(before + after)?;
-    Some(Axis { kernel, stride, dilation, before, after, input, output })
 }
 
 /// The reach of a window over an input that is read `upsample` times enlarged.

@@ -4,16 +4,15 @@
 //! row, runs every operator whose inputs are there, deepest first, and hands out the output rows that came of it;
 //! [`Session::finish`] takes the frame's end. Between frames nothing is allocated, freed or rebuilt.
 //!
-//! The arena holds, in this order: the [state records](state), the input's tables, and one ring of rows per tensor
+//! The arena holds, in this order: a record per tensor and per edge, the input's tables, and one ring of rows per tensor
 //! (tensor `t`, row `y`: slot `y % ring`). [`Plan::arena_len`] is its exact size.
 //!
 //! Frames whose sides do not fit the plan's alignment are padded at the bottom and right by repeating their last row
 //! and pixel; rows and pixels that come of the padding are not handed out.
 
 mod geometry;
-mod ring;
+mod reach;
 mod schedule;
-mod state;
 #[cfg(test)]
 mod tests;
 
@@ -22,11 +21,8 @@ use core::mem::size_of;
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
-pub(crate) use geometry::transposed;
-pub(crate) use ring::Inputs;
+use reach::Reach;
 use schedule::{Schedule, Step};
-use state::Reach;
-pub(crate) use state::TensorState;
 
 use crate::arch::{Kernel, Scalar};
 use crate::error::SessionError;
@@ -34,6 +30,7 @@ use crate::ops::input::{Converter, repeat_last};
 pub use crate::ops::input::{Layout, Row, luma};
 use crate::ops::{self, Context};
 use crate::plan::{Levels, MAX_CAMERA_CHANNELS, Normalization, Plan};
+use crate::ring::{self, TensorState};
 use crate::shape::{MAX_SIDE, Size};
 
 /// The frames that a session is opened for.

@@ -6,9 +6,10 @@
 
 use zerocopy::little_endian::U32;
 
-use super::state::{Reach, TensorState};
+use super::reach::Reach;
 use crate::error::SessionError;
 use crate::plan::Plan;
+use crate::ring::TensorState;
 
 /// What can be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

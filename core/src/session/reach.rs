@@ -1,41 +1,9 @@
-//! What a session keeps besides the rings, as records at the start of the arena: a plan says how many there are, and
-//! core has no heap to put them in. Every field is unaligned, so an arena may start anywhere.
+//! What an edge needs of its input: a record per edge in the arena, unaligned like all of them.
 
 use zerocopy::little_endian::{I32, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::shape::{Affine, Size};
-
-/// A tensor, resolved for one frame.
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned, Clone, Copy, Debug)]
-#[repr(C)]
-pub(crate) struct TensorState {
-    pub(super) rows: U32,
-    pub(super) width: U32,
-    pub(super) channels: U32,
-    /// Rows of the ring, never more than the tensor's.
-    pub(super) ring: U32,
-    /// First byte of the ring among all rings.
-    pub(super) offset: U32,
-    /// Rows made so far.
-    pub(super) produced: U32,
-}
-
-impl TensorState {
-    pub(crate) fn size(&self) -> Size {
-        Size { rows: self.rows.get(), width: self.width.get() }
-    }
-
-    /// Bytes in a row.
-    pub(super) fn stride(&self) -> usize {
-        self.width.get() as usize * self.channels.get() as usize
-    }
-
-    /// First byte of row `y` among all rings.
-    pub(super) fn at(&self, y: u32) -> usize {
-        self.offset.get() as usize + (y % self.ring.get()) as usize * self.stride()
-    }
-}
+use crate::shape::Affine;
 
 /// Which rows of an input the rows of an output need: the appetite of one edge.
 ///
