@@ -1,6 +1,6 @@
 //! The primitives that an instruction set may do faster, and which of them this machine has.
 //!
-//! Operators are written once, generic over [`Isa`]. A value of an `Isa` type is the proof that the CPU can run it.
+//! Operators are written once, generic over `Isa`. A value of an `Isa` type is the proof that the CPU can run it.
 //! The scalar one is the definition: every other must give the same integers (contract C1).
 
 mod scalar;
