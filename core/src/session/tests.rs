@@ -16,8 +16,9 @@ use crate::plan::{
 use crate::quant::Clamp;
 use crate::shape::{Padding, Window};
 
-const HEIGHT: u32 = 7;
-const WIDTH: u32 = 9;
+// Odd, to be padded; and small, as Miri takes its time.
+const HEIGHT: u32 = 5;
+const WIDTH: u32 = 7;
 
 /// Conv 1→2, MaxPool, Conv 2→3, Conv over both levels → 1, with these rings and rows per step.
 fn unet(rings: [u32; 5], strip: u16) -> Vec<u8> {
@@ -78,7 +79,7 @@ fn rings(strip: u16) -> [u32; 5] {
     let plan = Plan::parse(&bytes).unwrap();
     let mut most = [1; 5];
     let mut scratch = vec![0; plan.scratch_len()];
-    plan.run_dry(Frame::grey(64, WIDTH), &mut scratch, |tensor, rows| most[tensor] = most[tensor].max(rows)).unwrap();
+    plan.run_dry(Frame::grey(16, WIDTH), &mut scratch, |tensor, rows| most[tensor] = most[tensor].max(rows)).unwrap();
     most
 }
 
@@ -101,7 +102,7 @@ fn an_exact_arena_serves_at_any_alignment_and_one_byte_less_does_not() {
     let len = plan.arena_len(size).unwrap();
     let mut memory = vec![0; len + 3];
     let expected = run(&mut Session::new(&plan, size, &mut memory[..len]).unwrap(), &frame(1));
-    for start in 1..4 {
+    for start in [1, 3] {
         let mut session = Session::new(&plan, size, &mut memory[start..start + len]).unwrap();
         assert_eq!(run(&mut session, &frame(1)), expected);
     }
@@ -112,7 +113,7 @@ fn an_exact_arena_serves_at_any_alignment_and_one_byte_less_does_not() {
 #[test]
 fn strips_and_earlier_frames_change_nothing() {
     let size = Frame::grey(HEIGHT, WIDTH);
-    let outputs = [1, 2, 5].map(|strip| {
+    let outputs = [1, 2].map(|strip| {
         let bytes = unet(rings(strip), strip);
         let plan = Plan::parse(&bytes).unwrap();
         let mut arena = vec![0; plan.arena_len(size).unwrap()];
@@ -120,13 +121,12 @@ fn strips_and_earlier_frames_change_nothing() {
         let first = run(&mut session, &frame(1));
         assert!(first.iter().any(|&value| value != first[0]));
         run(&mut session, &frame(2));
-        assert_eq!(session.push(Row::U8(&[0; 3]), |_| {}), Err(SessionError::RowLength { found: 3, expected: 9 }));
+        assert_eq!(session.push(Row::U8(&[0; 3]), |_| {}), Err(SessionError::RowLength { found: 3, expected: WIDTH as usize }));
         assert_eq!(session.finish(|_| {}), Err(SessionError::TooFewRows { found: 0, height: HEIGHT }));
         assert_eq!(run(&mut session, &frame(1)), first);
         first
     });
     assert_eq!(outputs[0], outputs[1]);
-    assert_eq!(outputs[0], outputs[2]);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_ring_too_short_is_found_when_the_session_is_opened() {
     short[1] -= 1;
     let bytes = unet(short, 1);
     let plan = Plan::parse(&bytes).unwrap();
-    let size = Frame::grey(64, WIDTH);
+    let size = Frame::grey(16, WIDTH);
     let mut arena = vec![0; plan.arena_len(size).unwrap()];
     let error = Session::new(&plan, size, &mut arena).err();
     assert_eq!(error, Some(SessionError::RingTooShort { tensor: 1, rows: short[1] }));
