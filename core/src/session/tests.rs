@@ -121,7 +121,10 @@ fn strips_and_earlier_frames_change_nothing() {
         let first = run(&mut session, &frame(1));
         assert!(first.iter().any(|&value| value != first[0]));
         run(&mut session, &frame(2));
-        assert_eq!(session.push(Row::U8(&[0; 3]), |_| {}), Err(SessionError::RowLength { found: 3, expected: WIDTH as usize }));
+        assert_eq!(
+            session.push(Row::U8(&[0; 3]), |_| {}),
+            Err(SessionError::RowLength { found: 3, expected: WIDTH as usize })
+        );
         assert_eq!(session.finish(|_| {}), Err(SessionError::TooFewRows { found: 0, height: HEIGHT }));
         assert_eq!(run(&mut session, &frame(1)), first);
         first
