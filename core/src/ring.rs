@@ -1,6 +1,6 @@
-//! The rings: where the rows of every tensor lie, all in one slice, and how one row is written while others are read.
+//! The rings: where the rows of every tensor lie, all in one slice, and how one ring is written while others are read.
 //!
-//! Operators read rows through [`Inputs`]; only the session writes, and only one row at a time.
+//! Operators read rows through [`Inputs`]; an operator never reads the tensor that it writes.
 
 use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -33,13 +33,23 @@ impl TensorState {
         self.width.get() as usize * self.channels.get() as usize
     }
 
+    /// Where row `y` lies in the ring, in rows.
+    pub fn slot(&self, y: u32) -> usize {
+        (y % self.ring.get()) as usize
+    }
+
     /// First byte of row `y` among all rings.
     pub fn at(&self, y: u32) -> usize {
-        self.offset.get() as usize + (y % self.ring.get()) as usize * self.stride()
+        self.offset.get() as usize + self.slot(y) * self.stride()
+    }
+
+    /// Bytes of the ring.
+    pub fn len(&self) -> usize {
+        self.ring.get() as usize * self.stride()
     }
 }
 
-/// All rings but the row that is being written.
+/// All rings but the one that is being written.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
     pub tensors: &'a [TensorState],
@@ -62,16 +72,15 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// Row `y` of tensor `index`, to be written, and all others, to be read.
+/// The ring of tensor `index`, to be written, and all others, to be read.
 pub fn split<'a>(
     tensors: &'a [TensorState],
     rings: &'a mut [i8],
     index: usize,
-    y: u32,
 ) -> Option<(Inputs<'a>, &'a mut [i8])> {
     let tensor = tensors.get(index)?;
-    let (before, rest) = rings.split_at_mut_checked(tensor.at(y))?;
-    let (row, after) = rest.split_at_mut_checked(tensor.stride())?;
-    let after_start = before.len() + row.len();
-    Some((Inputs { tensors, before, after, after_start }, row))
+    let (before, rest) = rings.split_at_mut_checked(tensor.offset.get() as usize)?;
+    let (ring, after) = rest.split_at_mut_checked(tensor.len())?;
+    let after_start = before.len() + ring.len();
+    Some((Inputs { tensors, before, after, after_start }, ring))
 }

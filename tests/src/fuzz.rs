@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use microtome_core::{Frame, Plan, Row, Session};
+use microtome_core::{Frame, Plan, Row, Session, Setup};
 
 use crate::cases;
 use crate::draw::Draw;
@@ -49,7 +49,8 @@ pub fn exercise(bytes: &[u8]) -> Reached {
 
 fn run(plan: &Plan, frame: Frame, reached: &mut Reached) {
     let mut scratch = vec![0; plan.scratch_len()];
-    let Ok(len) = plan.arena_len_in(frame, &mut scratch) else { return };
+    let Ok(len) = plan.arena_len_in(frame, &Setup::default(), &mut scratch) else { return };
+    let len = len.total().expect("an arena that was measured has a size");
     if len > LARGEST_ARENA {
         return;
     }

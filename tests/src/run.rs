@@ -1,6 +1,6 @@
 //! Running plans with core: a frame in, row by row, and whole outputs back.
 
-use microtome_core::{Frame, Kernel, OutputRow, Plan, Row, Session};
+use microtome_core::{Frame, Kernel, OutputRow, Plan, Row, Session, SessionError, Setup};
 
 use crate::emit::{Schedule, plan};
 use crate::graph::Graph;
@@ -50,14 +50,24 @@ pub fn through(session: &mut Session, frame: &Tensor) -> Vec<Vec<i8>> {
     sink.outputs
 }
 
+/// Bytes of the arena of a session that is set up like this.
+///
+/// # Errors
+/// As core's.
+pub fn arena_len(plan: &Plan, frame: Frame, setup: &Setup) -> Result<usize, SessionError> {
+    let len = plan.arena_len_in(frame, setup, &mut vec![0; plan.scratch_len()])?;
+    len.total().ok_or(SessionError::TooLarge)
+}
+
 /// Opens the plan of `graph` in an arena of exactly the size it asks for, and runs one frame with this kernel.
 pub fn run_with(graph: &Graph, schedule: &Schedule, frame: &Tensor, kernel: Kernel) -> Vec<Vec<i8>> {
     let bytes = plan(graph, schedule);
     let plan = Plan::parse(&bytes).unwrap_or_else(|error| panic!("{error}; {graph:?}"));
-    let len = plan.arena_len(frame_of(frame)).unwrap_or_else(|error| panic!("{error}; {graph:?}"));
+    let setup = Setup::alone(kernel);
+    let len = arena_len(&plan, frame_of(frame), &setup).unwrap_or_else(|error| panic!("{error}; {graph:?}"));
     // What lies in an arena before must not matter.
     let mut arena = vec![0x5a; len];
-    let mut session = Session::with_kernel(&plan, frame_of(frame), &mut arena, kernel)
+    let mut session = Session::open(&plan, frame_of(frame), &mut arena, setup)
         .unwrap_or_else(|error| panic!("{error}; {schedule:?}; {graph:?}"));
     through(&mut session, frame)
 }
@@ -66,16 +76,10 @@ pub fn run_with(graph: &Graph, schedule: &Schedule, frame: &Tensor, kernel: Kern
 /// agree.
 pub fn run(graph: &Graph, frame: &Tensor) -> Vec<Vec<i8>> {
     let schedule = Schedule::tight(graph, 1, frame_of(frame));
-    let mut results = Kernel::available().iter().map(|&kernel| run_with(graph, &schedule, frame, kernel));
-    let first = results.next().expect("there is a kernel");
-    for (other, kernel) in results.zip(&Kernel::available()[1..]) {
-        assert_eq!(
-            first,
-            other,
-            "kernel {} disagrees with {}: {graph:?}",
-            kernel.name(),
-            Kernel::available()[0].name()
-        );
+    let definition = run_with(graph, &schedule, frame, Kernel::Scalar);
+    for &kernel in &*Kernel::available() {
+        let equal = run_with(graph, &schedule, frame, kernel) == definition;
+        assert!(equal, "kernel {} disagrees with the scalar one: {graph:?}", kernel.name());
     }
-    first
+    definition
 }

@@ -1,12 +1,12 @@
 //! Whole networks: row by row against layer by layer, in every strip height, in the smallest arena, frame after frame.
 
-use microtome_core::{Frame, Kernel, Plan, Row, Session, SessionError};
+use microtome_core::{Frame, Kernel, Plan, Row, Session, SessionError, Setup};
 use microtome_tests::draw::{Draw, for_seeds};
 use microtome_tests::emit::{Schedule, plan};
 use microtome_tests::graph::Graph;
 use microtome_tests::networks::{slim_unet, unet};
 use microtome_tests::oracle::Tensor;
-use microtome_tests::run::{frame_of, run, run_with, through};
+use microtome_tests::run::{arena_len, frame_of, run, run_with, through};
 
 fn frame_for(draw: &mut Draw, graph: &Graph) -> Tensor {
     let sides = draw.sides(26);
@@ -39,7 +39,8 @@ fn strips_change_no_byte() {
         let expected = expected(&graph, &frame);
         for strip in [1, 2, 3, 5, 16, 400] {
             for schedule in [Schedule::tight(&graph, strip, frame_of(&frame)), Schedule::whole(&graph, strip)] {
-                let equal = run_with(&graph, &schedule, &frame, Kernel::Scalar) == expected;
+                let equal =
+                    Kernel::available().iter().all(|&kernel| run_with(&graph, &schedule, &frame, kernel) == expected);
                 assert!(equal, "strips of {strip}, {:?}: {schedule:?} of {graph:?}", frame.shape());
             }
         }
@@ -138,15 +139,17 @@ fn memory_is_what_the_design_promises() {
         let frame = Frame::grey(height, width);
         let bytes = plan(&graph, &Schedule::tight(&graph, 1, frame));
         let plan = Plan::parse(&bytes).expect("the tests emit valid plans");
-        let len = plan.arena_len(frame).expect("the frame fits");
+        // The design counts rings; a kernel's weights and scratch come on top.
+        let setup = Setup::alone(Kernel::Scalar);
+        let len = arena_len(&plan, frame, &setup).expect("the frame fits");
         println!("{width}x{height}, base 8, {levels} poolings: {:.1} KiB (design: {kib} KiB)", len as f64 / 1024.0);
-        // The design counts rings; the arena also holds a few KiB of state.
+        // The arena also holds a few KiB of state.
         assert!(len <= (kib + 8) * 1024, "{width}x{height}, {levels} poolings: {len} bytes");
         assert!((width, levels) != (640, 3) || len <= 600 * 1024, "{len} bytes");
-        let short = Session::new(&plan, frame, &mut vec![0; len - 1]).err();
+        let short = Session::open(&plan, frame, &mut vec![0; len - 1], setup).err();
         assert_eq!(short, Some(SessionError::ArenaTooShort { found: len - 1, expected: len }));
         let mut arena = vec![0; len];
-        let mut session = Session::new(&plan, frame, &mut arena).expect("the arena is exact");
+        let mut session = Session::open(&plan, frame, &mut arena, setup).expect("the arena is exact");
         let mut rows = 0;
         session.run(Row::U8(&vec![100; (width * height) as usize]), |_| rows += 1).expect("a whole frame");
         assert_eq!(rows, height);

@@ -1,33 +1,88 @@
 //! Portable Rust, in a form that compilers vectorize: the definition of every result.
 
-use super::Isa;
+use super::job::{ConvRow, DepthwiseRow, Layout};
+use super::{Isa, Work};
 
 /// Runs everywhere.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scalar;
 
 impl Isa for Scalar {
-    fn name(self) -> &'static str {
-        "scalar"
+    const NAME: &'static str = "scalar";
+
+    fn layout(self, _: usize) -> Option<Layout> {
+        None
     }
 
-    #[inline]
-    fn dot<const P: usize>(self, patches: [&[i16]; P], weights: &[i8]) -> [i32; P] {
-        // One weight serves P products; slices of one length spare the checks inside.
-        let patches = patches.map(|patch| &patch[..weights.len()]);
-        let mut sums = [0; P];
-        for (i, &weight) in weights.iter().enumerate() {
-            for (sum, patch) in sums.iter_mut().zip(patches) {
-                *sum += i32::from(patch[i]) * i32::from(weight);
+    // Never called, as there is no layout.
+    fn conv(self, _: &ConvRow, _: &mut [i8]) {}
+
+    fn depthwise(self, _: &DepthwiseRow, _: &mut [i8]) {}
+}
+
+#[inline(always)]
+pub(super) fn dot<const P: usize>(patches: [&[i16]; P], weights: &[i8]) -> [i32; P] {
+    // One weight serves P products; slices of one length spare the checks inside.
+    let patches = patches.map(|patch| &patch[..weights.len()]);
+    let mut sums = [0; P];
+    for (i, &weight) in weights.iter().enumerate() {
+        for (sum, patch) in sums.iter_mut().zip(patches) {
+            *sum += i32::from(patch[i]) * i32::from(weight);
+        }
+    }
+    sums
+}
+
+#[inline(always)]
+pub(super) fn multiply_add(sums: &mut [i32], values: &[i8], zero_point: i8, weights: &[i8]) {
+    for ((sum, &value), &weight) in sums.iter_mut().zip(values).zip(weights) {
+        *sum += (i32::from(value) - i32::from(zero_point)) * i32::from(weight);
+    }
+}
+
+/// See [`Isa::stage`].
+pub(super) struct Stage<'a> {
+    pub from: &'a [i8],
+    pub layout: &'a Layout,
+    pub to: &'a mut [u8],
+}
+
+impl Work for Stage<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let flip = self.layout.flip;
+        if self.layout.value == 1 {
+            for (to, &from) in self.to.iter_mut().zip(self.from) {
+                *to = from as u8 ^ flip;
+            }
+        } else {
+            for (to, &from) in self.to.as_chunks_mut::<2>().0.iter_mut().zip(self.from) {
+                *to = i16::from(from ^ flip as i8).to_le_bytes();
             }
         }
-        sums
     }
+}
 
-    #[inline]
-    fn multiply_add(self, sums: &mut [i32], values: &[i8], zero_point: i8, weights: &[i8]) {
-        for ((sum, &value), &weight) in sums.iter_mut().zip(values).zip(weights) {
-            *sum += (i32::from(value) - i32::from(zero_point)) * i32::from(weight);
+/// See [`Isa::interleave`].
+pub(super) struct Interleave<'a> {
+    pub rows: [&'a [i8]; 4],
+    pub flip: u8,
+    pub to: &'a mut [u8],
+}
+
+impl Work for Interleave<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let count = self.to.len() / 4;
+        let rows = self.rows.map(|row| &row[..count]);
+        for (i, to) in self.to.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            *to = [rows[0][i], rows[1][i], rows[2][i], rows[3][i]].map(|value| value as u8 ^ self.flip);
         }
+    }
+}
+
+pub(super) fn look_up(table: &[i8; 256], from: &[i8], out: &mut [i8]) {
+    for (value, &v) in out.iter_mut().zip(from) {
+        *value = table[usize::from(v as u8 ^ 0x80)];
     }
 }

@@ -22,8 +22,8 @@ fn combine(cx: &Context, y: u32, out: &mut [i8], f: impl Fn(i32, i32) -> i8) {
     let f = |a: i8, b: i8| f(i32::from(a) - zero_a, i32::from(b) - zero_b);
     let (channels, second_channels) = (usize::from(first.channels), usize::from(second.channels));
     let pixel = cx.size(1).rows == 1 && cx.size(1).width == 1;
-    let a = cx.row(0, y);
-    let b = cx.row(1, if pixel { 0 } else { y });
+    let a = cx.span(0, y);
+    let b = if pixel { cx.row(1, 0) } else { cx.span(1, y) };
     if !pixel && channels == second_channels {
         for ((value, &a), &b) in out.iter_mut().zip(a).zip(b) {
             *value = f(a, b);

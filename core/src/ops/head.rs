@@ -8,7 +8,7 @@ use crate::plan::Classify;
 /// Index of the largest channel, the first of equals.
 pub(super) fn arg_max(cx: &Context, y: u32, out: &mut [i8]) {
     let channels = usize::from(cx.input(0).channels);
-    for (value, scores) in out.iter_mut().zip(cx.row(0, y).chunks_exact(channels)) {
+    for (value, scores) in out.iter_mut().zip(cx.span(0, y).chunks_exact(channels)) {
         let mut best = 0;
         for (class, score) in scores.iter().enumerate() {
             if *score > scores[best] {
@@ -23,7 +23,7 @@ pub(super) fn arg_max(cx: &Context, y: u32, out: &mut [i8]) {
 /// machine's `exp` matters.
 pub(super) fn softmax(cx: &Context, exponentials: &[U32], y: u32, out: &mut [i8]) {
     let channels = usize::from(cx.output().channels);
-    for (pixel, scores) in out.chunks_exact_mut(channels).zip(cx.row(0, y).chunks_exact(channels)) {
+    for (pixel, scores) in out.chunks_exact_mut(channels).zip(cx.span(0, y).chunks_exact(channels)) {
         let top = scores.iter().fold(i8::MIN, |top, &score| top.max(score));
         let exponential = |score: i8| exponentials[(i32::from(top) - i32::from(score)) as usize].get();
         let sum: u32 = scores.iter().map(|&score| exponential(score)).sum();
@@ -38,7 +38,7 @@ pub(super) fn softmax(cx: &Context, exponentials: &[U32], y: u32, out: &mut [i8]
 pub(super) fn classify(cx: &Context, classify: &Classify, y: u32, out: &mut [i8]) {
     /// One half, as an int8 probability.
     const HALF: i8 = 0;
-    let row = cx.row(0, y);
+    let row = cx.span(0, y);
     match *classify {
         Classify::Above { threshold } => {
             for (value, &probability) in out.iter_mut().zip(row) {

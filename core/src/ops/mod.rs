@@ -14,11 +14,15 @@ pub(crate) mod resample;
 mod table;
 mod transpose;
 
+use core::ops::Range;
+
 use crate::arch::Isa;
+use crate::arch::parts::Part;
 use crate::plan::record::Edge;
 use crate::plan::{Op, Operator, Plan, Tensor};
 use crate::ring::{Inputs, TensorState};
 use crate::shape::Size;
+use conv::side_by_side;
 
 /// One operator's view of its inputs.
 pub(crate) struct Context<'a> {
@@ -27,6 +31,10 @@ pub(crate) struct Context<'a> {
     /// Index of the output tensor.
     pub output: usize,
     pub rows: Inputs<'a>,
+    /// Weights as the kernel wants them; empty where it takes the plan's.
+    pub packed: &'a [u8],
+    /// The columns of the output to make: `out` has these only.
+    pub columns: Range<u32>,
 }
 
 /// What stands in for a tensor that a checked plan never asks for.
@@ -54,16 +62,105 @@ impl<'a> Context<'a> {
         self.rows.tensors.get(self.output).map_or(Size { rows: 0, width: 0 }, TensorState::size)
     }
 
+    /// Where row `y` of the output lies in its ring.
+    fn slot(&self, y: u32) -> usize {
+        self.rows.tensors.get(self.output).map_or(0, |tensor| tensor.slot(y))
+    }
+
+    /// What row `y` of input `index` holds in the output's columns.
+    fn span(&self, index: usize, y: u32) -> &'a [i8] {
+        let channels = usize::from(self.input(index).channels);
+        let (start, end) = (self.columns.start as usize * channels, self.columns.end as usize * channels);
+        self.row(index, y).get(start..end).unwrap_or(&[])
+    }
+
     /// Row `y` of input `index`, as stored: `width · channels` values.
     fn row(&self, index: usize, y: u32) -> &'a [i8] {
         self.edges.get(index).map_or(&[], |edge| self.rows.row(usize::from(edge.tensor.get()), y))
     }
 }
 
-/// Fills row `y` of the operator's output.
-pub(crate) fn run<I: Isa>(isa: I, cx: &Context, operator: &Operator, y: u32, out: &mut [i8]) {
+/// Fills a part of `rows` of the operator's output: the columns that `cx` names. `scratch` is the worker's own, of
+/// [`scratch_len`] bytes.
+pub(crate) fn run<I: Isa>(
+    isa: I,
+    cx: &Context,
+    operator: &Operator,
+    rows: Range<u32>,
+    part: &mut Part<i8>,
+    scratch: &mut [u8],
+) {
     match &operator.op {
-        Op::Conv(conv) => conv::row(isa, cx, conv, y, out),
+        Op::Conv(conv) => return conv::rows(isa, cx, conv, rows, part, scratch),
+        Op::ConvTranspose { conv, output_padding } => {
+            if side_by_side::rows(isa, cx, (conv, *output_padding), rows.clone(), part, scratch).is_some() {
+                return;
+            }
+        }
+        _ => {}
+    }
+    for y in rows {
+        row(isa, cx, operator, y, part.row(cx.slot(y)));
+    }
+}
+
+/// Bytes that the operator's weights take, packed for this instruction set; 0 if they are not.
+pub(crate) fn packed_len<I: Isa>(isa: I, plan: &Plan, operator: &Operator, outputs: usize) -> usize {
+    match &operator.op {
+        Op::Conv(conv) => conv::packed_len(isa, plan, operator.inputs, conv, outputs),
+        Op::ConvTranspose { conv, output_padding } => {
+            side_by_side::packed_len(isa, plan, operator.inputs, (conv, *output_padding), outputs)
+        }
+        _ => 0,
+    }
+}
+
+/// Packs the operator's weights into [`packed_len`] bytes.
+pub(crate) fn pack<I: Isa>(isa: I, plan: &Plan, operator: &Operator, outputs: usize, out: &mut [u8]) {
+    match &operator.op {
+        Op::Conv(conv) => conv::pack(isa, plan, operator.inputs, conv, outputs, out),
+        Op::ConvTranspose { conv, output_padding } => {
+            side_by_side::pack(isa, plan, operator.inputs, (conv, *output_padding), outputs, out)
+        }
+        _ => {}
+    }
+}
+
+/// Bytes of scratch that a worker needs to run the operator; `size` is its first input's.
+pub(crate) fn scratch_len<I: Isa>(isa: I, plan: &Plan, operator: &Operator, outputs: usize, size: Size) -> usize {
+    match &operator.op {
+        Op::Conv(conv) => conv::scratch_len(isa, plan, operator.inputs, conv, outputs, size),
+        Op::ConvTranspose { conv, output_padding } => {
+            side_by_side::scratch_len(isa, plan, operator.inputs, (conv, *output_padding), outputs, size)
+        }
+        _ => 0,
+    }
+}
+
+/// Products that go into one value of the output; 1 where there are none.
+pub(crate) fn products(operator: &Operator, outputs: usize) -> usize {
+    match &operator.op {
+        Op::Conv(conv) => conv.weights.len() / outputs.max(1),
+        Op::ConvTranspose { conv, .. } => {
+            let stride: usize = conv.window.stride.iter().map(|&s| usize::from(s)).product();
+            conv.weights.len() / (outputs * stride).max(1)
+        }
+        _ => 1,
+    }
+}
+
+/// Output columns that must not be parted: those that one input pixel makes.
+pub(crate) fn columns_together(operator: &Operator) -> u32 {
+    match &operator.op {
+        Op::ConvTranspose { conv, .. } => conv.window.kernel[1].into(),
+        _ => 1,
+    }
+}
+
+/// Fills row `y` of the operator's output, in the columns that `cx` names.
+fn row<I: Isa>(isa: I, cx: &Context, operator: &Operator, y: u32, out: &mut [i8]) {
+    match &operator.op {
+        Op::Conv(_) => {}
         Op::ConvTranspose { conv, output_padding } => transpose::row(isa, cx, conv, *output_padding, y, out),
         Op::MaxPool(window) => pool::max(cx, window, y, out),
         Op::AveragePool(pool) => pool::average(cx, pool, y, out),

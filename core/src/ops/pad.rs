@@ -20,8 +20,8 @@ pub(super) fn pad(cx: &Context, pads: [u16; 4], mode: PadMode, y: u32, out: &mut
     let channels = usize::from(cx.output().channels);
     let fill = if let PadMode::Constant(value) = mode { value } else { 0 };
     let row = source(mode, y, pads[0], size.rows).map(|at| cx.row(0, at));
-    for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
-        match (row, source(mode, x as u32, pads[1], size.width)) {
+    for (x, pixel) in (cx.columns.start..).zip(out.chunks_exact_mut(channels)) {
+        match (row, source(mode, x, pads[1], size.width)) {
             (Some(row), Some(at)) => {
                 let at = at as usize * channels;
                 pixel.copy_from_slice(&row[at..at + channels]);
@@ -35,7 +35,7 @@ pub(super) fn pad(cx: &Context, pads: [u16; 4], mode: PadMode, y: u32, out: &mut
 pub(super) fn slice(cx: &Context, crop: [u16; 4], channel: u16, y: u32, out: &mut [i8]) {
     let (channels, total) = (usize::from(cx.output().channels), usize::from(cx.input(0).channels));
     let row = cx.row(0, y + u32::from(crop[0]));
-    let pixels = row.chunks_exact(total).skip(crop[1].into());
+    let pixels = row.chunks_exact(total).skip(usize::from(crop[1]) + cx.columns.start as usize);
     for (pixel, values) in out.chunks_exact_mut(channels).zip(pixels) {
         pixel.copy_from_slice(&values[usize::from(channel)..usize::from(channel) + channels]);
     }

@@ -17,8 +17,8 @@ pub(super) fn max(cx: &Context, window: &Window, y: u32, out: &mut [i8]) {
     let channels = usize::from(cx.output().channels);
     out.fill(i8::MIN);
     for row in (0..rows.kernel).filter_map(|tap| rows.position(y, tap)).map(|at| cx.row(0, at)) {
-        for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
-            for at in (0..columns.kernel).filter_map(|tap| columns.position(x as u32, tap)) {
+        for (x, pixel) in (cx.columns.start..).zip(out.chunks_exact_mut(channels)) {
+            for at in (0..columns.kernel).filter_map(|tap| columns.position(x, tap)) {
                 let at = at as usize * channels;
                 for (best, &value) in pixel.iter_mut().zip(&row[at..at + channels]) {
                     *best = (*best).max(value);
@@ -41,8 +41,7 @@ pub(super) fn average(cx: &Context, pool: &Pool, y: u32, out: &mut [i8]) {
         }
     };
     let high = count(&rows, y);
-    for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
-        let x = x as u32;
+    for (x, pixel) in (cx.columns.start..).zip(out.chunks_exact_mut(channels)) {
         let scale = pool.factor / (high * count(&columns, x)).max(1) as f32;
         for (c, value) in pixel.iter_mut().enumerate() {
             let mut sum = 0;

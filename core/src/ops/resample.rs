@@ -87,8 +87,8 @@ pub(super) fn row(cx: &Context, resize: &Resize, y: u32, out: &mut [i8]) {
     let channels = usize::from(cx.output().channels);
     if resize.nearest.is_some() {
         let row = cx.row(0, rows.nearest(y));
-        for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
-            let at = columns.nearest(x as u32) as usize * channels;
+        for (x, pixel) in (cx.columns.start..).zip(out.chunks_exact_mut(channels)) {
+            let at = columns.nearest(x) as usize * channels;
             pixel.copy_from_slice(&row[at..at + channels]);
         }
         return;
@@ -97,8 +97,8 @@ pub(super) fn row(cx: &Context, resize: &Resize, y: u32, out: &mut [i8]) {
     let (above, below) = (cx.row(0, above), cx.row(0, below));
     let (zero_in, zero_out) = (i32::from(cx.input(0).zero_point), cx.output().zero_point);
     let scale = resize.factor / (ONE * ONE) as f32;
-    for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
-        let (left, right, across) = columns.linear(x as u32);
+    for (x, pixel) in (cx.columns.start..).zip(out.chunks_exact_mut(channels)) {
+        let (left, right, across) = columns.linear(x);
         let (left, right) = (left as usize * channels, right as usize * channels);
         let weights = [(ONE - down) * (ONE - across), (ONE - down) * across, down * (ONE - across), down * across];
         for (c, value) in pixel.iter_mut().enumerate() {

@@ -8,7 +8,7 @@ fn look_up(table: &[i8], value: i8) -> i8 {
 
 /// One table for all channels, or one for each.
 pub(super) fn map(cx: &Context, tables: &[i8], y: u32, out: &mut [i8]) {
-    let row = cx.row(0, y);
+    let row = cx.span(0, y);
     if tables.len() == 256 {
         for (value, &v) in out.iter_mut().zip(row) {
             *value = look_up(tables, v);
@@ -29,7 +29,7 @@ pub(super) fn concat(cx: &Context, tables: &[i8], y: u32, out: &mut [i8]) {
     let mut start = 0;
     for index in 0..cx.edges.len() {
         let channels = usize::from(cx.input(index).channels);
-        let row = cx.row(index, y);
+        let row = cx.span(index, y);
         let table = tables.get(256 * index..256 * (index + 1));
         for (pixel, values) in out.chunks_exact_mut(total).zip(row.chunks_exact(channels)) {
             let place = &mut pixel[start..start + channels];

@@ -32,7 +32,7 @@ pub(super) fn row<I: Isa>(isa: I, cx: &Context, conv: &Conv, output_padding: [u1
     let taps = (rows.kernel * columns.kernel) as usize;
     let (zero_in, zero_out) = (i16::from(cx.input(0).zero_point), cx.output().zero_point);
     let mut patch = [0i16; PATCH];
-    for (x, pixel) in out.chunks_exact_mut(outputs).enumerate() {
+    for (x, pixel) in (cx.columns.start..).zip(out.chunks_exact_mut(outputs)) {
         for first in (0..outputs).step_by(CHANNELS) {
             // A block that crosses groups would need two patches: blocks end where groups do.
             let mut start = first;
@@ -46,7 +46,7 @@ pub(super) fn row<I: Isa>(isa: I, cx: &Context, conv: &Conv, output_padding: [u1
                 for ky in 0..rows.kernel {
                     let Some(row) = source(&rows, y, ky).map(|at| cx.row(0, at)) else { continue };
                     for kx in 0..columns.kernel {
-                        let Some(column) = source(&columns, x as u32, kx) else { continue };
+                        let Some(column) = source(&columns, x, kx) else { continue };
                         let tap = (ky * columns.kernel + kx) as usize;
                         let values = &row[column as usize * inputs + g * group_inputs..][..group_inputs];
                         for (piece, values) in values.chunks(PATCH).enumerate() {

@@ -4,33 +4,32 @@
 //! row, runs every operator whose inputs are there, deepest first, and hands out the output rows that came of it;
 //! [`Session::finish`] takes the frame's end. Between frames nothing is allocated, freed or rebuilt.
 //!
-//! The arena holds, in this order: a record per tensor and per edge, the input's tables, and one ring of rows per tensor
-//! (tensor `t`, row `y`: slot `y % ring`). [`Plan::arena_len`] is its exact size.
+//! The arena holds one ring of rows per tensor (tensor `t`, row `y`: slot `y % ring`), records, and what a kernel wants
+//! beside them; [`Plan::arena_len`] is its exact size. A step of an operator makes a strip of rows, which the workers of
+//! the [`Setup`] share by columns.
 //!
 //! Frames whose sides do not fit the plan's alignment are padded at the bottom and right by repeating their last row
 //! and pixel; rows and pixels that come of the padding are not handed out.
 
 mod geometry;
+mod memory;
 mod reach;
 mod schedule;
+mod setup;
+mod step;
 #[cfg(test)]
 mod tests;
 
-use core::mem::size_of;
+pub use memory::ArenaLen;
+use memory::{Memory, State};
+pub use setup::{Alone, Crew, Setup};
 
-use zerocopy::FromBytes;
-use zerocopy::little_endian::U32;
-
-use reach::Reach;
-use schedule::{Schedule, Step};
-
-use crate::arch::{Kernel, Scalar};
+use crate::arch::Kernel;
 use crate::error::SessionError;
 use crate::ops::input::{Converter, repeat_last};
 pub use crate::ops::input::{Layout, Row, luma};
-use crate::ops::{self, Context};
-use crate::plan::{Levels, MAX_CAMERA_CHANNELS, Normalization, Plan};
-use crate::ring::{self, TensorState};
+use crate::plan::{Levels, Normalization, Plan};
+use crate::ring::TensorState;
 use crate::shape::{MAX_SIDE, Size};
 
 /// The frames that a session is opened for.
@@ -80,76 +79,29 @@ pub struct OutputRow<'a> {
     pub data: &'a [i8],
 }
 
-/// Bytes of the arena's parts before the rings.
-struct Parts {
-    tensors: usize,
-    reaches: usize,
-    outputs: usize,
-    tables: usize,
-}
-
-impl Parts {
-    fn of(plan: &Plan) -> Parts {
-        let channels = plan.tensor(0).map_or(0, |tensor| usize::from(tensor.channels));
-        Parts {
-            tensors: plan.tensors.len(),
-            reaches: plan.edges.len(),
-            outputs: plan.outputs.len(),
-            tables: if channels > MAX_CAMERA_CHANNELS { 0 } else { 256 * channels },
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.tensors * size_of::<TensorState>()
-            + self.reaches * size_of::<Reach>()
-            + self.outputs * size_of::<U32>()
-            + self.tables
-    }
-
-    /// Takes the parts off the front of an arena; the last is the rest.
-    fn split<'a>(&self, arena: &'a mut [u8]) -> Option<Memory<'a>> {
-        let (tensors, rest) = <[TensorState]>::mut_from_prefix_with_elems(arena, self.tensors).ok()?;
-        let (reaches, rest) = <[Reach]>::mut_from_prefix_with_elems(rest, self.reaches).ok()?;
-        let (handed, rest) = <[U32]>::mut_from_prefix_with_elems(rest, self.outputs).ok()?;
-        let (tables, rest) = <[i8]>::mut_from_prefix_with_elems(rest, self.tables).ok()?;
-        let rings = <[i8]>::mut_from_bytes(rest).ok()?;
-        Some(Memory { tensors, reaches, handed, tables, rings })
-    }
-}
-
-/// An arena, taken apart.
-struct Memory<'a> {
-    tensors: &'a mut [TensorState],
-    reaches: &'a mut [Reach],
-    handed: &'a mut [U32],
-    tables: &'a mut [i8],
-    rings: &'a mut [i8],
-}
-
 /// Stack that [`Plan::arena_len`] takes, in bytes.
 pub const STACK_SCRATCH: usize = 16 * 1024;
 
-fn scratch_error(plan: &Plan, found: usize) -> SessionError {
-    SessionError::ArenaTooShort { found, expected: Parts::of(plan).len() }
+/// The state, in scratch of at least [`Plan::scratch_len`] bytes.
+fn state<'s>(plan: &Plan, scratch: &'s mut [u8]) -> Result<State<'s>, SessionError> {
+    let error = SessionError::ArenaTooShort { found: scratch.len(), expected: State::len(plan) };
+    State::split(plan, scratch).map(|(state, _)| state).ok_or(error)
 }
 
 impl Plan<'_> {
     /// Bytes of scratch that [`Plan::arena_len_in`] and [`Plan::run_dry`] work in; it does not depend on the frame.
     pub fn scratch_len(&self) -> usize {
-        Parts::of(self).len()
+        State::len(self)
     }
 
-    /// The exact size in bytes of the arena of a session for frames like `frame`. Works in `scratch`
+    /// The exact size of the arena of a session for frames like `frame`, set up like this. Works in `scratch`
     /// ([`Plan::scratch_len`] bytes), which may be the start of the arena itself.
     ///
     /// # Errors
     /// The frame does not fit the network, or the arena this machine.
-    pub fn arena_len_in(&self, frame: Frame, scratch: &mut [u8]) -> Result<usize, SessionError> {
-        let parts = Parts::of(self);
-        let found = scratch.len();
-        let memory = parts.split(scratch).ok_or(scratch_error(self, found))?;
-        let rings = geometry::resolve(self, frame.padded(self)?, memory.tensors, memory.reaches)?;
-        parts.len().checked_add(rings).ok_or(SessionError::TooLarge)
+    pub fn arena_len_in(&self, frame: Frame, setup: &Setup, scratch: &mut [u8]) -> Result<ArenaLen, SessionError> {
+        let len = memory::measure(self, frame, setup, &mut state(self, scratch)?)?;
+        len.total().map(|_| len).ok_or(SessionError::TooLarge)
     }
 
     /// Rows and width of every tensor for frames like `frame`, padding included. Works in `scratch`
@@ -162,20 +114,20 @@ impl Plan<'_> {
         frame: Frame,
         scratch: &'s mut [u8],
     ) -> Result<impl Iterator<Item = Size> + use<'s>, SessionError> {
-        let found = scratch.len();
-        let memory = Parts::of(self).split(scratch).ok_or(scratch_error(self, found))?;
-        geometry::resolve(self, frame.padded(self)?, memory.tensors, memory.reaches)?;
-        Ok(memory.tensors.iter().map(TensorState::size))
+        let state = state(self, scratch)?;
+        geometry::resolve(self, frame.padded(self)?, state.tensors, state.reaches)?;
+        Ok(state.tensors.iter().map(TensorState::size))
     }
 
-    /// [`Plan::arena_len_in`] with [`STACK_SCRATCH`] bytes of stack for scratch, which serves plans of about two hundred
-    /// operators.
+    /// The bytes of the arena that [`Session::new`] wants, with [`STACK_SCRATCH`] bytes of stack for scratch, which serves
+    /// plans of about two hundred operators.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Plan::arena_len_in`].
     #[inline(never)]
     pub fn arena_len(&self, frame: Frame) -> Result<usize, SessionError> {
-        self.arena_len_in(frame, &mut [0; STACK_SCRATCH])
+        let len = self.arena_len_in(frame, &Setup::default(), &mut [0; STACK_SCRATCH])?;
+        len.total().ok_or(SessionError::TooLarge)
     }
 
     /// Runs a frame's schedule without pixels and tells `watch`, for each step, the tensor that grows and the rows of
@@ -185,17 +137,16 @@ impl Plan<'_> {
     /// # Errors
     /// The frame does not fit the network, or a ring is too short.
     pub fn run_dry(&self, frame: Frame, scratch: &mut [u8], watch: impl FnMut(usize, u32)) -> Result<(), SessionError> {
-        let found = scratch.len();
-        let memory = Parts::of(self).split(scratch).ok_or(scratch_error(self, found))?;
-        geometry::resolve(self, frame.padded(self)?, memory.tensors, memory.reaches)?;
-        Schedule { plan: self, tensors: memory.tensors, reaches: memory.reaches, handed: memory.handed }.run_dry(watch)
+        let mut state = state(self, scratch)?;
+        state.resolve(self, frame.padded(self)?)?;
+        state.schedule(self).run_dry(watch)
     }
 }
 
 /// A plan, opened for frames of one size.
 pub struct Session<'p, 'a> {
     plan: Plan<'p>,
-    kernel: Kernel,
+    setup: Setup<'a>,
     frame: Frame,
     memory: Memory<'a>,
     levels: Levels,
@@ -204,33 +155,37 @@ pub struct Session<'p, 'a> {
 }
 
 impl<'p, 'a> Session<'p, 'a> {
-    /// Opens a session with the fastest kernel that this CPU has.
+    /// Opens a session on the calling thread, with the fastest kernel that this CPU has.
     ///
     /// # Errors
     /// The frame does not fit the network; `arena` is shorter than [`Plan::arena_len`]; a ring is too short.
     pub fn new(plan: &Plan<'p>, frame: Frame, arena: &'a mut [u8]) -> Result<Session<'p, 'a>, SessionError> {
-        let kernel = Kernel::available().last().copied().unwrap_or(Kernel::Scalar);
-        Session::with_kernel(plan, frame, arena, kernel)
+        Session::open(plan, frame, arena, Setup::default())
     }
 
-    /// Opens a session with this kernel. Errors as [`Session::new`].
-    pub fn with_kernel(
+    /// Opens a session that is set up like this, in an arena of [`Plan::arena_len_in`] bytes. Errors as [`Session::new`].
+    pub fn open(
         plan: &Plan<'p>,
         frame: Frame,
         arena: &'a mut [u8],
-        kernel: Kernel,
+        setup: Setup<'a>,
     ) -> Result<Session<'p, 'a>, SessionError> {
         let found = arena.len();
         // An arena too short even to measure in must not hide how long it should be.
-        let expected =
-            if found < plan.scratch_len() { plan.arena_len(frame)? } else { plan.arena_len_in(frame, arena)? };
+        let len = if found < plan.scratch_len() {
+            plan.arena_len_in(frame, &setup, &mut [0; STACK_SCRATCH])?
+        } else {
+            plan.arena_len_in(frame, &setup, arena)?
+        };
+        let expected = len.total().ok_or(SessionError::TooLarge)?;
         let exact = arena.get_mut(..expected).ok_or(SessionError::ArenaTooShort { found, expected })?;
-        let memory = Parts::of(plan).split(exact).ok_or(SessionError::ArenaTooShort { found, expected })?;
+        let mut memory = Memory::split(plan, &len, exact).ok_or(SessionError::ArenaTooShort { found, expected })?;
+        memory.pack(plan, &setup);
         let levels = match plan.input().normalization {
             Normalization::Fixed(levels) => levels,
             Normalization::Percentile { .. } => Levels { low: 0.0, high: 255.0 },
         };
-        let mut session = Session { plan: *plan, kernel, frame, memory, levels, pushed: 0 };
+        let mut session = Session { plan: *plan, setup, frame, memory, levels, pushed: 0 };
         session.schedule().run_dry(|_, _| {})?;
         session.set_levels(levels);
         Ok(session)
@@ -248,7 +203,7 @@ impl<'p, 'a> Session<'p, 'a> {
 
     /// The kernel that runs.
     pub fn kernel(&self) -> Kernel {
-        self.kernel
+        self.setup.kernel
     }
 
     /// Rows and pixels per row that output `index` hands out; `None` if there is no such output.
@@ -256,8 +211,8 @@ impl<'p, 'a> Session<'p, 'a> {
     /// Where padding was added, it is cut off in proportion: an output at half the resolution has half of the frame's
     /// sides, rounded up.
     pub fn output_size(&self, index: usize) -> Option<Size> {
-        let tensor = self.memory.tensors.get(usize::from(self.plan.outputs.get(index)?.tensor.get()))?.size();
-        let padded = self.memory.tensors.first()?.size();
+        let tensor = self.memory.state.tensors.get(usize::from(self.plan.outputs.get(index)?.tensor.get()))?.size();
+        let padded = self.memory.state.tensors.first()?.size();
         let cut = |out: u32, frame: u32, padded: u32| {
             if frame == padded {
                 return out;
@@ -279,7 +234,7 @@ impl<'p, 'a> Session<'p, 'a> {
         let high = if levels.high.is_finite() && levels.high > low { levels.high } else { low + 1.0 };
         self.levels = Levels { low, high };
         if let Some(converter) = self.converter() {
-            converter.fill(self.memory.tables);
+            converter.fill(self.memory.state.tables);
         }
     }
 
@@ -302,14 +257,16 @@ impl<'p, 'a> Session<'p, 'a> {
         }
         let converter = self.converter();
         let channels = self.input_channels();
-        let Some((_, out)) = ring::split(self.memory.tensors, self.memory.rings, 0, self.pushed) else { return Ok(()) };
+        let Some(input) = self.memory.state.tensors.first() else { return Ok(()) };
+        let at = input.at(self.pushed);
+        let Some(out) = self.memory.rings.get_mut(at..at + input.stride()) else { return Ok(()) };
         match (row, converter) {
             (Row::I8(row), _) => {
                 out.iter_mut().zip(row).for_each(|(value, &v)| *value = v);
                 repeat_last(out, channels, self.frame.width as usize);
             }
             (_, None) => return Err(SessionError::NotACamera { channels: channels as u16 }),
-            (Row::U8(row), Some(converter)) => converter.row_u8(self.memory.tables, self.frame.layout, row, out),
+            (Row::U8(row), Some(converter)) => converter.row_u8(self.memory.state.tables, self.frame.layout, row, out),
             (Row::U16(row), Some(converter)) => converter.row_u16(self.frame.layout, row, out),
         }
         self.pushed += 1;
@@ -326,7 +283,7 @@ impl<'p, 'a> Session<'p, 'a> {
     pub fn finish(&mut self, mut sink: impl FnMut(OutputRow)) -> Result<(), SessionError> {
         let found = self.pushed;
         if found == self.frame.height {
-            let rows = self.memory.tensors.first().map_or(0, |tensor| tensor.rows.get());
+            let rows = self.memory.state.tensors.first().map_or(0, |tensor| tensor.rows.get());
             for y in found..rows {
                 self.repeat_row(y);
                 self.schedule().produce(0, y + 1);
@@ -378,59 +335,5 @@ impl<'p, 'a> Session<'p, 'a> {
     fn converter(&self) -> Option<Converter> {
         let tensor = self.plan.tensor(0).filter(|tensor| matches!(tensor.channels, 1 | 3))?;
         Some(Converter { input: self.plan.input(), tensor, levels: self.levels })
-    }
-
-    /// Makes row `y` of the input, which lies below the frame, from the row above it.
-    fn repeat_row(&mut self, y: u32) {
-        let Some(tensor) = self.memory.tensors.first() else { return };
-        let (from, to, len) = (tensor.at(y.saturating_sub(1)), tensor.at(y), tensor.stride());
-        if from + len <= self.memory.rings.len() && to + len <= self.memory.rings.len() {
-            self.memory.rings.copy_within(from..from + len, to);
-        }
-    }
-
-    fn schedule(&mut self) -> Schedule<'_, 'p> {
-        Schedule {
-            plan: &self.plan,
-            tensors: self.memory.tensors,
-            reaches: self.memory.reaches,
-            handed: self.memory.handed,
-        }
-    }
-
-    /// Runs everything that can run.
-    fn drain(&mut self, mut sink: impl FnMut(OutputRow)) {
-        while let Some(step) = self.schedule().next() {
-            match step {
-                Step::Output { index, y } => self.hand_out(index, y, &mut sink),
-                Step::Operator { index, y, rows } => (y..y + rows).for_each(|y| self.run_row(index, y)),
-            }
-            self.schedule().done(step);
-        }
-    }
-
-    fn hand_out(&self, index: usize, y: u32, sink: &mut impl FnMut(OutputRow)) {
-        let (Some(output), Some(size)) = (self.plan.outputs.get(index), self.output_size(index)) else { return };
-        let Some(tensor) = self.memory.tensors.get(usize::from(output.tensor.get())) else { return };
-        if y >= size.rows {
-            return;
-        }
-        let channels = tensor.channels.get() as usize;
-        let at = tensor.at(y);
-        if let Some(data) = self.memory.rings.get(at..at + size.width as usize * channels) {
-            sink(OutputRow { output: index, y, channels, data });
-        }
-    }
-
-    fn run_row(&mut self, index: usize, y: u32) {
-        let (Some(operator), Some((rows, out))) =
-            (self.plan.operator(index), ring::split(self.memory.tensors, self.memory.rings, index + 1, y))
-        else {
-            return;
-        };
-        let cx = Context { plan: &self.plan, edges: operator.inputs, output: index + 1, rows };
-        match self.kernel {
-            Kernel::Scalar => ops::run(Scalar, &cx, &operator, y, out),
-        }
     }
 }

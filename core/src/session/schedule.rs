@@ -3,8 +3,12 @@
 //! The schedule knows only counters, no pixels. So it can be run dry: a session does that once when it is opened, which
 //! proves that no ring will ever stall it; and the compiler does it with endless rings, to learn how many rows each
 //! ring needs. Both go through the same [`Schedule`], so they cannot disagree.
+//!
+//! A step is a matter of microseconds, so finding the next one must not look at every operator: a bit per operator says
+//! whether something it waits for has changed since it was last found not ready.
 
-use zerocopy::little_endian::U32;
+use zerocopy::little_endian::{U16, U32};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::reach::Reach;
 use crate::error::SessionError;
@@ -27,6 +31,50 @@ pub(super) struct Schedule<'s, 'p> {
     pub reaches: &'s [Reach],
     /// Rows handed out, per output.
     pub handed: &'s mut [U32],
+    pub first_reader: &'s [U32],
+    pub readers: &'s [Reader],
+    /// A bit per operator: whether it may have become ready.
+    pub waiting: &'s mut [U32],
+}
+
+/// An edge, listed under the tensor that it reads.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned, Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Reader {
+    operator: U16,
+    edge: U16,
+}
+
+impl Reader {
+    /// Lists all edges by tensor: those of tensor `t` are `readers[first[t]..first[t + 1]]`.
+    pub fn collect(plan: &Plan, first: &mut [U32], readers: &mut [Reader]) {
+        let tensor = |edge: usize| plan.edges.get(edge).map_or(0, |edge| usize::from(edge.tensor.get()));
+        first.fill(0.into());
+        for edge in 0..readers.len() {
+            if let Some(count) = first.get_mut(tensor(edge) + 1) {
+                *count += 1;
+            }
+        }
+        for t in 1..first.len() {
+            first[t] += first[t - 1];
+        }
+        // From the last edge to the first, each in front of those that are there: `first` is moved, and ends as it was.
+        for (operator, record) in plan.operators.iter().enumerate().rev() {
+            let edges = usize::from(record.first_edge.get());
+            for edge in (edges..edges + usize::from(record.edges.get())).rev() {
+                let Some(end) = first.get_mut(tensor(edge) + 1) else { continue };
+                *end -= 1;
+                if let Some(place) = readers.get_mut(end.get() as usize) {
+                    *place = Reader { operator: (operator as u16).into(), edge: (edge as u16).into() };
+                }
+            }
+        }
+        // Now entry t + 1 is where tensor t starts.
+        first.rotate_left(1);
+        if let Some(last) = first.last_mut() {
+            *last = (readers.len() as u32).into();
+        }
+    }
 }
 
 impl Schedule<'_, '_> {
@@ -34,17 +82,36 @@ impl Schedule<'_, '_> {
     pub fn rewind(&mut self) {
         self.tensors.iter_mut().for_each(|tensor| tensor.produced = 0.into());
         self.handed.fill(0.into());
+        self.waiting.fill(u32::MAX.into());
     }
 
     /// The deepest step whose inputs are there and whose ring has room.
-    pub fn next(&self) -> Option<Step> {
+    pub fn next(&mut self) -> Option<Step> {
         let outputs = self.plan.outputs.iter().zip(self.handed.iter()).enumerate();
         for (index, (output, handed)) in outputs {
             if handed.get() < self.produced(output.tensor.get().into()) {
                 return Some(Step::Output { index, y: handed.get() });
             }
         }
-        (0..self.plan.operators.len()).rev().find_map(|index| self.ready(index))
+        for word in (0..self.waiting.len()).rev() {
+            while self.waiting[word] != 0 {
+                let bit = self.waiting[word].get().ilog2();
+                if let Some(step) = self.ready(word * 32 + bit as usize) {
+                    return Some(step);
+                }
+                self.waiting[word] &= !(1 << bit);
+            }
+        }
+        None
+    }
+
+    /// Has the operator that makes tensor `index` looked at again.
+    fn wake_producer(&mut self, index: usize) {
+        if let Some(operator) = index.checked_sub(1)
+            && let Some(word) = self.waiting.get_mut(operator / 32)
+        {
+            *word |= 1 << (operator % 32);
+        }
     }
 
     /// Records that `step` was done.
@@ -54,8 +121,17 @@ impl Schedule<'_, '_> {
                 if let Some(handed) = self.handed.get_mut(index) {
                     *handed = (y + 1).into();
                 }
+                if let Some(output) = self.plan.outputs.get(index) {
+                    self.wake_producer(output.tensor.get().into());
+                }
             }
-            Step::Operator { index, y, rows } => self.produce(index + 1, y + rows),
+            Step::Operator { index, y, rows } => {
+                self.produce(index + 1, y + rows);
+                let Some(record) = self.plan.operators.get(index) else { return };
+                for edge in self.plan.operator_edges(record) {
+                    self.wake_producer(edge.tensor.get().into());
+                }
+            }
         }
     }
 
@@ -64,6 +140,16 @@ impl Schedule<'_, '_> {
         if let Some(tensor) = self.tensors.get_mut(index) {
             tensor.produced = rows.into();
         }
+        self.wake_producer(index);
+        let readers = self.readers;
+        for reader in readers.get(self.readers_of(index)).unwrap_or(&[]) {
+            self.wake_producer(usize::from(reader.operator.get()) + 1);
+        }
+    }
+
+    fn readers_of(&self, tensor: usize) -> core::ops::Range<usize> {
+        let at = |index: usize| self.first_reader.get(index).map_or(0, |at| at.get() as usize);
+        at(tensor)..at(tensor + 1)
     }
 
     /// Whether tensor `index` can take `rows` more rows.
@@ -109,15 +195,12 @@ impl Schedule<'_, '_> {
                 oldest = oldest.min(handed.get());
             }
         }
-        // A tensor is read by later operators only.
-        for (reader, record) in self.plan.operators.iter().enumerate().skip(index) {
-            let first = usize::from(record.first_edge.get());
-            let reaches = self.reaches.get(first..).unwrap_or(&[]);
-            for (edge, reach) in self.plan.operator_edges(record).iter().zip(reaches) {
-                let Some(made) = self.tensors.get(reader + 1) else { continue };
-                if usize::from(edge.tensor.get()) == index && made.produced < made.rows {
-                    oldest = oldest.min(reach.start(made.produced.get(), rows));
-                }
+        for reader in self.readers.get(self.readers_of(index)).unwrap_or(&[]) {
+            let made = self.tensors.get(usize::from(reader.operator.get()) + 1);
+            let reach = self.reaches.get(usize::from(reader.edge.get()));
+            let (Some(made), Some(reach)) = (made, reach) else { continue };
+            if made.produced < made.rows {
+                oldest = oldest.min(reach.start(made.produced.get(), rows));
             }
         }
         oldest

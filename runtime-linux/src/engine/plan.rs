@@ -1,7 +1,7 @@
 //! A plan over frames in memory, through core's session: one row in, whatever rows out.
 
 use microtome_core::plan::{Normalization, Post};
-use microtome_core::{Frame, Plan, Row, Session};
+use microtome_core::{Frame, Plan, Row, Session, Setup};
 
 use super::{Engine, Mask, levels};
 use crate::source::{Channels, Image, Samples};
@@ -30,7 +30,8 @@ pub struct Rows {
 /// # Errors
 /// One sentence when the frame does not fit the network.
 pub fn arena_len(plan: &Plan<'_>, frame: Frame) -> Result<usize, String> {
-    plan.arena_len_in(frame, &mut vec![0; plan.scratch_len()]).map_err(|e| e.to_string())
+    let len = plan.arena_len_in(frame, &Setup::default(), &mut vec![0; plan.scratch_len()]).map_err(|e| e.to_string())?;
+    len.total().ok_or_else(|| "an arena larger than this machine's address space".to_owned())
 }
 
 impl<'p> PlanEngine<'p> {

@@ -1,12 +1,14 @@
-//! Conv: any kernel, stride, dilation, group and padding, over the concatenation of its inputs.
+//! Any Conv, without kernels of its own: the definition, and what runs where an instruction set has no layout for it.
 //!
 //! Four neighbouring output pixels are made at a time. Their patches (the values under the window, less the zero
 //! point, so that padding is 0) are gathered once and then multiplied with the weights of every output channel: the
 //! gather pays for borders, concatenation, upsampling and dilation, and the inner loop knows nothing of them. A patch
 //! longer than [`PATCH`] is done in pieces.
 
-use super::Context;
+use core::ops::Range;
+
 use crate::arch::Isa;
+use crate::ops::Context;
 use crate::plan::Conv;
 use crate::quant::requantize;
 use crate::shape::Axis;
@@ -18,7 +20,7 @@ const PATCH: usize = 256;
 /// Output channels whose sums are held at a time.
 const CHANNELS: usize = 32;
 
-/// One row of a Conv.
+/// Columns of a row of a Conv.
 pub(super) fn row<I: Isa>(isa: I, cx: &Context, conv: &Conv, y: u32, out: &mut [i8]) {
     let inputs: usize = (0..cx.edges.len()).map(|i| usize::from(cx.input(i).channels)).sum();
     let outputs = usize::from(cx.output().channels);
@@ -35,7 +37,7 @@ pub(super) fn row<I: Isa>(isa: I, cx: &Context, conv: &Conv, y: u32, out: &mut [
     let zero_out = cx.output().zero_point;
     let patch = Patch { cx, rows: &rows, columns: &columns, y, zero_point: i16::from(cx.input(0).zero_point) };
     for (block, pixels) in out.chunks_mut(PIXELS * outputs).enumerate() {
-        let x = (block * PIXELS) as u32;
+        let x = cx.columns.start + (block * PIXELS) as u32;
         for g in 0..group {
             for first in (g * group_outputs..(g + 1) * group_outputs).step_by(CHANNELS) {
                 let count = CHANNELS.min((g + 1) * group_outputs - first);
@@ -72,7 +74,7 @@ struct Patch<'a> {
 impl Patch<'_> {
     /// Gathers the patches of [`PIXELS`] pixels from `x` on, for a range of channels, in the order of the weights, and
     /// hands them to `each` in pieces of at most [`PATCH`] values with the position of their first.
-    fn gather(&self, x: u32, channels: core::ops::Range<usize>, mut each: impl FnMut(usize, [&[i16]; PIXELS])) {
+    fn gather(&self, x: u32, channels: Range<usize>, mut each: impl FnMut(usize, [&[i16]; PIXELS])) {
         let mut values = [[0i16; PATCH]; PIXELS];
         let (mut at, mut filled) = (0, 0);
         let last = self.columns.output - 1;
@@ -123,7 +125,7 @@ fn depthwise<I: Isa>(isa: I, cx: &Context, conv: &Conv, axes: (&Axis, &Axis), y:
     let (rows, columns) = axes;
     let channels = usize::from(cx.output().channels);
     let (zero_in, zero_out) = (cx.input(0).zero_point, cx.output().zero_point);
-    for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
+    for (x, pixel) in (cx.columns.start..).zip(out.chunks_exact_mut(channels)) {
         for (block, values) in pixel.chunks_mut(CHANNELS).enumerate() {
             let first = block * CHANNELS;
             let mut sums = [0; CHANNELS];
@@ -134,7 +136,7 @@ fn depthwise<I: Isa>(isa: I, cx: &Context, conv: &Conv, axes: (&Axis, &Axis), y:
             for ky in 0..rows.kernel {
                 let Some(row) = rows.position(y, ky).map(|at| cx.row(0, at)) else { continue };
                 for kx in 0..columns.kernel {
-                    let Some(column) = columns.position(x as u32, kx) else { continue };
+                    let Some(column) = columns.position(x, kx) else { continue };
                     let tap = (ky * columns.kernel + kx) as usize;
                     let source = &row[column as usize * channels + first..][..sums.len()];
                     isa.multiply_add(sums, source, zero_in, &conv.weights[tap * channels + first..][..source.len()]);

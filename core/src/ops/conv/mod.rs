@@ -1,0 +1,188 @@
+//! Conv: over the concatenation of its inputs, each of which may be read enlarged.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | `gathered` | any Conv, in portable Rust: the definition |
+//! | [`side_by_side`] | the ConvTranspose that kernels do as a 1x1 convolution |
+//! | [`recipe`] | how kernels do it: the parts of a window, and the packed weights |
+//! | [`staging`] | rows as kernels read them |
+
+mod gathered;
+mod recipe;
+pub(super) mod side_by_side;
+mod staging;
+
+use core::ops::Range;
+
+use heapless::Vec;
+
+use super::Context;
+use crate::arch::Isa;
+use crate::arch::job::{ConvRow, DepthwiseRow, ROWS, Segment};
+use crate::arch::parts::Part;
+use crate::plan::record::Edge;
+use crate::plan::{Conv, Plan};
+use crate::shape::{Axis, Size};
+use recipe::{Form, MAX_SEGMENTS, Packed, Recipe};
+use staging::{Columns, Ring};
+
+/// Most inputs whose rows are staged.
+const MAX_EDGES: usize = 16;
+
+/// Both axes of the window, over the input as it is read.
+fn axes(conv: &Conv, size: Size, upsample: u8) -> Option<(Axis, Axis)> {
+    let factor = u32::from(upsample);
+    Some((conv.window.axis(0, size.rows * factor)?, conv.window.axis(1, size.width * factor)?))
+}
+
+fn recipe<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
+    if edges.len() > MAX_EDGES { None } else { Recipe::new(isa, plan, edges, conv, outputs) }
+}
+
+/// Bytes of the packed weights; 0 where the convolution is gathered.
+pub(super) fn packed_len<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> usize {
+    recipe(isa, plan, edges, conv, outputs).map_or(0, |recipe| recipe.packed_len())
+}
+
+/// Packs the weights.
+pub(super) fn pack<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize, out: &mut [u8]) {
+    let zero_point = edges.first().and_then(|edge| plan.tensor(edge.tensor.get())).map_or(0, |t| t.zero_point);
+    if let Some(recipe) = recipe(isa, plan, edges, conv, outputs) {
+        let _ = recipe.pack(conv, zero_point, out);
+    }
+}
+
+/// Bytes of scratch that one worker needs for whole rows, with inputs of this size.
+pub(super) fn scratch_len<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize, size: Size) -> usize {
+    let Some(recipe) = recipe(isa, plan, edges, conv, outputs) else { return 0 };
+    let Some((rows, columns)) = axes(conv, size, edges.first().map_or(1, |edge| edge.upsample)) else { return 0 };
+    let channels = |edge: usize| {
+        edges.get(edge).and_then(|edge| plan.tensor(edge.tensor.get())).map_or(0, |t| usize::from(t.channels))
+    };
+    staging::scratch_len(&recipe, edges, channels, &rows, Columns::new(&columns, &(0..columns.output)))
+}
+
+/// Rows of a Conv.
+pub(super) fn rows<I: Isa>(isa: I, cx: &Context, conv: &Conv, rows: Range<u32>, part: &mut Part<i8>, scratch: &mut [u8]) {
+    let outputs = usize::from(cx.output().channels);
+    let kernels = if cx.packed.is_empty() { None } else { recipe(isa, cx.plan, cx.edges, conv, outputs) };
+    let done = kernels.and_then(|recipe| match recipe.form {
+        Form::Rows => staged(isa, cx, conv, &recipe, rows.clone(), part, scratch),
+        Form::Interleaved | Form::Depthwise => interleaved(isa, cx, conv, &recipe, rows.clone(), part, scratch),
+    });
+    if done.is_none() {
+        for y in rows {
+            gathered::row(isa, cx, conv, y, part.row(cx.slot(y)));
+        }
+    }
+}
+
+/// Each input's rows staged in a ring.
+fn staged<I: Isa>(
+    isa: I,
+    cx: &Context,
+    conv: &Conv,
+    recipe: &Recipe,
+    rows: Range<u32>,
+    part: &mut Part<i8>,
+    scratch: &mut [u8],
+) -> Option<()> {
+    let (along, across) = axes(conv, cx.size(0), cx.edges.first()?.upsample)?;
+    let columns = Columns::new(&across, &cx.columns);
+    let packed = Packed::new(cx.packed, recipe.count())?;
+    let layout = recipe.layout;
+    let most = (0..cx.edges.len()).map(|edge| usize::from(cx.input(edge).channels)).max()?;
+    let (spare, mut scratch) = scratch.split_at_mut_checked(columns.count * most)?;
+    let spare = zerocopy::transmute_mut!(spare);
+    let mut rings: Vec<Ring, MAX_EDGES> = Vec::new();
+    for edge in 0..cx.edges.len() {
+        rings.push(Ring::new(cx, &layout, edge, (&along, columns), &mut scratch)?).ok()?;
+    }
+    for y in rows {
+        for (edge, ring) in rings.iter_mut().enumerate() {
+            ring.advance(isa, cx, &layout, edge, &along, y, spare);
+        }
+        let mut segments: Vec<Segment, MAX_SEGMENTS> = Vec::new();
+        for shape in &recipe.segments {
+            let channels = usize::from(cx.input(shape.edge).channels) * layout.value;
+            let row = rings.get(shape.edge)?.row(cx, shape.edge, &along, y, shape.row);
+            let input = row.get((shape.column * across.dilation) as usize * channels..)?;
+            let stride = across.stride as usize * channels;
+            segments.push(Segment { input, stride, steps: layout.steps(shape.values) }).ok()?;
+        }
+        let row = ConvRow {
+            layout,
+            segments: &segments,
+            weights: packed.weights,
+            requantize: packed.requantize(cx.output().zero_point, conv),
+            extreme: packed.extreme,
+            pixels: cx.columns.len(),
+            outputs: recipe.outputs,
+            out_stride: recipe.outputs,
+        };
+        isa.conv(&row, part.row(cx.slot(y)));
+    }
+    Some(())
+}
+
+/// The rows of the only input interleaved, for each row of the output anew.
+fn interleaved<I: Isa>(
+    isa: I,
+    cx: &Context,
+    conv: &Conv,
+    recipe: &Recipe,
+    rows: Range<u32>,
+    part: &mut Part<i8>,
+    scratch: &mut [u8],
+) -> Option<()> {
+    let (along, across) = axes(conv, cx.size(0), 1)?;
+    let columns = Columns::new(&across, &cx.columns);
+    let channels = usize::from(cx.input(0).channels);
+    let packed = Packed::new(cx.packed, recipe.count())?;
+    let requantize = packed.requantize(cx.output().zero_point, conv);
+    let (zeros, scratch) = scratch.split_at_mut_checked(columns.count * channels)?;
+    let zeros = zerocopy::transmute_mut!(zeros);
+    let group_len = staging::group_len(columns.count, channels);
+    let staged = scratch.get_mut(..recipe.groups() * group_len)?;
+    for y in rows {
+        staging::interleave(isa, cx, recipe, (&along, columns), y, zeros, staged);
+        let groups: Vec<&[u8], MAX_SEGMENTS> = staged.chunks_exact(group_len).collect();
+        let out = part.row(cx.slot(y));
+        if recipe.form == Form::Interleaved {
+            let stride = across.stride as usize * channels * ROWS;
+            let segments: Vec<Segment, MAX_SEGMENTS> = groups
+                .iter()
+                .zip(&recipe.segments)
+                .map(|(input, shape)| Segment { input, stride, steps: recipe.layout.steps(shape.values) })
+                .collect();
+            let row = ConvRow {
+                layout: recipe.layout,
+                segments: &segments,
+                weights: packed.weights,
+                requantize,
+                extreme: packed.extreme,
+                pixels: cx.columns.len(),
+                outputs: recipe.outputs,
+                out_stride: recipe.outputs,
+            };
+            isa.conv(&row, out);
+            continue;
+        }
+        // Without strides, neighbouring pixels are neighbours in the input too: the row is one run.
+        let (run, step) = if across.stride == 1 { (out.len().max(1), 0) } else { (channels, across.stride as usize) };
+        for (x, out) in out.chunks_mut(run).enumerate() {
+            let start = x * step * channels * ROWS;
+            let groups: Vec<&[u8], MAX_SEGMENTS> = groups.iter().filter_map(|group| group.get(start..)).collect();
+            let row = DepthwiseRow {
+                groups: &groups,
+                taps: across.kernel as usize,
+                tap_stride: across.dilation as usize * channels,
+                weights: packed.weights,
+                period: recipe.period(),
+                requantize,
+            };
+            isa.depthwise(&row, out);
+        }
+    }
+    Some(())
+}

@@ -1,0 +1,274 @@
+//! How a convolution is done by kernels: which parts its window falls into, and its weights in that order.
+//!
+//! A [`Recipe`] depends on the plan and the instruction set, not on the frame. It is cheap to make, so it is made anew
+//! wherever it is needed; only the packed weights are kept, in the session's arena.
+
+use heapless::Vec;
+use zerocopy::little_endian::{F32, I32, U32};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::arch::Isa;
+use crate::arch::job::{Layout, ROWS, Requantize};
+use crate::plan::record::Edge;
+use crate::plan::{Conv, Plan};
+
+/// Most parts that a window falls into; a window of more is gathered.
+pub(super) const MAX_SEGMENTS: usize = 64;
+
+/// Largest magnitude that an accumulator may have after its multiplication: conversions wrap at 2³¹ on some machines.
+const MAX_SCALED: f64 = (1u32 << 30) as f64;
+
+/// How the window's values are brought together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The rows under the window are staged one by one.
+    Rows,
+    /// Kernel rows are interleaved four by four into one run of bytes: for one to three channels.
+    Interleaved,
+    /// The same, and every channel has sums of its own.
+    Depthwise,
+}
+
+/// A part of the window whose values are consecutive, pixel after pixel, once staged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SegmentShape {
+    /// Input.
+    pub edge: usize,
+    /// Kernel row, or group of four of them.
+    pub row: u32,
+    /// First kernel column.
+    pub column: u32,
+    /// Values.
+    pub values: usize,
+    /// Where its weights start among those of an output channel.
+    pub start: usize,
+}
+
+/// See the [module](self).
+pub(super) struct Recipe {
+    pub layout: Layout,
+    pub form: Form,
+    /// Channels per pixel of all inputs, and of the output.
+    pub inputs: usize,
+    pub outputs: usize,
+    /// None for [`Form::Depthwise`].
+    pub segments: Vec<SegmentShape, MAX_SEGMENTS>,
+    pub kernel: [usize; 2],
+}
+
+/// What packed weights start with.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Head {
+    /// 1 if some weight is −128.
+    extreme: U32,
+}
+
+/// Packed weights, taken apart.
+pub(super) struct Packed<'a> {
+    pub extreme: bool,
+    pub bias: &'a [I32],
+    pub scales: &'a [F32],
+    pub weights: &'a [u8],
+}
+
+impl<'a> Packed<'a> {
+    /// `count` biases and scales, and the weights.
+    pub fn new(bytes: &'a [u8], count: usize) -> Option<Packed<'a>> {
+        let (head, rest) = Head::ref_from_prefix(bytes).ok()?;
+        let (bias, rest) = <[I32]>::ref_from_prefix_with_elems(rest, count).ok()?;
+        let (scales, weights) = <[F32]>::ref_from_prefix_with_elems(rest, count).ok()?;
+        Some(Packed { extreme: head.extreme.get() != 0, bias, scales, weights })
+    }
+
+    pub fn requantize(&self, zero_point: i8, conv: &Conv) -> Requantize<'a> {
+        Requantize { bias: self.bias, scales: self.scales, zero_point, clamp: conv.clamp }
+    }
+}
+
+impl Recipe {
+    /// `None` where this instruction set has no kernel for the convolution.
+    pub fn new<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
+        let layout = isa.layout(outputs)?;
+        let channels = |edge: &Edge| plan.tensor(edge.tensor.get()).map_or(0, |tensor| usize::from(tensor.channels));
+        let inputs: usize = edges.iter().map(channels).sum();
+        let kernel = conv.window.kernel.map(usize::from);
+        let [rows, columns] = kernel;
+        let upsampled = edges.iter().any(|edge| edge.upsample != 1);
+        let dilated = conv.window.dilation[1] != 1;
+        let mut recipe = Recipe { layout, form: Form::Rows, inputs, outputs, segments: Vec::new(), kernel };
+        if !fits(conv) {
+            return None;
+        }
+        if conv.is_depthwise(inputs, outputs) && !upsampled {
+            recipe.form = Form::Depthwise;
+            return Some(recipe);
+        }
+        if conv.group != 1 {
+            return None;
+        }
+        let row_steps = rows * edges.iter().map(|edge| layout.steps(columns * channels(edge))).sum::<usize>();
+        let groups = rows.div_ceil(ROWS);
+        let may_interleave = edges.len() == 1 && !upsampled && !dilated && layout.value == 1;
+        if may_interleave && groups * layout.steps(ROWS * columns * inputs) < row_steps {
+            recipe.form = Form::Interleaved;
+            for row in 0..groups {
+                let values = ROWS * columns * inputs;
+                recipe.segments.push(SegmentShape { edge: 0, row: row as u32, column: 0, values, start: 0 }).ok()?;
+            }
+            return Some(recipe);
+        }
+        let mut start = 0;
+        for (edge, channels) in edges.iter().map(channels).enumerate() {
+            for row in 0..rows as u32 {
+                // With dilation, the taps of a kernel row are apart.
+                let (step, values) = if dilated { (1, channels) } else { (columns, columns * channels) };
+                for column in (0..columns).step_by(step) {
+                    let column = column as u32;
+                    recipe.segments.push(SegmentShape { edge, row, column, values, start }).ok()?;
+                    start += values;
+                }
+            }
+        }
+        Some(recipe)
+    }
+
+    /// A row of a transposed convolution whose windows lie side by side: every input pixel makes `kernel columns`
+    /// output pixels, so it is a 1x1 convolution to as many times the channels.
+    pub fn side_by_side<I: Isa>(isa: I, conv: &Conv, inputs: usize, outputs: usize) -> Option<Recipe> {
+        let outputs = outputs * usize::from(conv.window.kernel[1]);
+        let layout = isa.layout(outputs)?;
+        let mut segments = Vec::new();
+        segments.push(SegmentShape { edge: 0, row: 0, column: 0, values: inputs, start: 0 }).ok()?;
+        fits(conv).then_some(Recipe { layout, form: Form::Rows, inputs, outputs, segments, kernel: [1, 1] })
+    }
+
+    /// Steps of all segments.
+    fn steps(&self) -> usize {
+        self.segments.iter().map(|segment| self.layout.steps(segment.values)).sum()
+    }
+
+    /// Positions after which the weights of a depthwise convolution repeat.
+    pub fn period(&self) -> usize {
+        // 16 is a power of two: the least common multiple is what the channels lack of its factors.
+        self.outputs * (16 / (1 << self.outputs.trailing_zeros().min(4)))
+    }
+
+    /// Biases and scales.
+    pub fn count(&self) -> usize {
+        match self.form {
+            Form::Depthwise => self.period(),
+            _ => self.layout.blocks(self.outputs) * self.layout.channels,
+        }
+    }
+
+    /// Groups of four kernel rows.
+    pub fn groups(&self) -> usize {
+        self.kernel[0].div_ceil(ROWS)
+    }
+
+    fn weights_len(&self) -> usize {
+        match self.form {
+            Form::Depthwise => self.groups() * self.kernel[1] * self.period() * ROWS,
+            _ => self.layout.blocks(self.outputs) * self.steps() * self.layout.step(),
+        }
+    }
+
+    /// Bytes of the packed weights.
+    pub fn packed_len(&self) -> usize {
+        size_of::<Head>() + self.count() * (size_of::<I32>() + size_of::<F32>()) + self.weights_len()
+    }
+
+    /// Packs the weights into `bytes` ([`Recipe::packed_len`] of them), for an input with this zero point.
+    pub fn pack(&self, conv: &Conv, zero_point: i8, bytes: &mut [u8]) -> Option<()> {
+        let [rows, columns] = self.kernel;
+        let block = rows * columns * self.inputs;
+        let weight = |output: usize, segment: &SegmentShape, value: usize| {
+            let row = segment.row as usize * ROWS + value % ROWS;
+            match self.form {
+                Form::Interleaved if row >= rows => 0,
+                Form::Interleaved => conv.weights[output * block + row * columns * self.inputs + value / ROWS],
+                _ => conv.weights[output * block + segment.start + value],
+            }
+        };
+        self.pack_as(conv, zero_point, weight, bytes)
+    }
+
+    /// The same with weights from elsewhere: `weight(output, segment, value)`; [`Form::Depthwise`] takes the plan's.
+    pub fn pack_as(
+        &self,
+        conv: &Conv,
+        zero_point: i8,
+        weight: impl Fn(usize, &SegmentShape, usize) -> i8,
+        bytes: &mut [u8],
+    ) -> Option<()> {
+        let count = self.count();
+        let (head, rest) = Head::mut_from_prefix(bytes).ok()?;
+        let (bias, rest) = <[I32]>::mut_from_prefix_with_elems(rest, count).ok()?;
+        let (scales, weights) = <[F32]>::mut_from_prefix_with_elems(rest, count).ok()?;
+        head.extreme = u32::from(conv.weights.contains(&i8::MIN)).into();
+        // Staged values are `x + flip`, so Σ w·(x − zero) = Σ w·staged − (zero + flip)·Σ w.
+        let zero = i32::from(zero_point) + i32::from(self.layout.flip);
+        let depthwise = self.form == Form::Depthwise;
+        for (index, (bias, scale)) in bias.iter_mut().zip(scales).enumerate() {
+            let output = if depthwise { index % self.outputs } else { index };
+            if output >= self.outputs {
+                (*bias, *scale) = (0.into(), 1.0.into());
+                continue;
+            }
+            let sum: i32 = if depthwise {
+                conv.weights[output..].iter().step_by(self.outputs).map(|&w| i32::from(w)).sum()
+            } else {
+                self.segments.iter().map(|s| (0..s.values).map(|v| i32::from(weight(output, s, v))).sum::<i32>()).sum()
+            };
+            // The same channel of the plan for each of a transposed convolution's columns.
+            let channel = output % conv.bias.len();
+            *bias = conv.bias[channel].get().wrapping_sub(zero.wrapping_mul(sum)).into();
+            *scale = conv.scales[channel];
+        }
+        if depthwise { self.pack_depthwise(conv, weights) } else { self.pack_blocks(weight, weights) }
+        Some(())
+    }
+
+    fn pack_blocks(&self, weight: impl Fn(usize, &SegmentShape, usize) -> i8, out: &mut [u8]) {
+        let Layout { value, depth, channels, .. } = self.layout;
+        let mut places = out.chunks_exact_mut(value);
+        for block in 0..self.layout.blocks(self.outputs) {
+            for segment in &self.segments {
+                for step in 0..self.layout.steps(segment.values) {
+                    for output in block * channels..(block + 1) * channels {
+                        for v in step * depth..(step + 1) * depth {
+                            let inside = output < self.outputs && v < segment.values;
+                            let w = if inside { weight(output, segment, v) } else { 0 };
+                            let Some(place) = places.next() else { return };
+                            place.copy_from_slice(&i16::from(w).to_le_bytes()[..value]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn pack_depthwise(&self, conv: &Conv, out: &mut [u8]) {
+        let [rows, columns] = self.kernel;
+        let mut places = out.iter_mut();
+        for group in 0..self.groups() {
+            for column in 0..columns {
+                for position in 0..self.period() {
+                    for row in group * ROWS..(group + 1) * ROWS {
+                        let at = (row * columns + column) * self.outputs + position % self.outputs;
+                        let Some(place) = places.next() else { return };
+                        *place = if row < rows { conv.weights[at] as u8 } else { 0 };
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether every accumulator, scaled, stays far from where conversions wrap.
+fn fits(conv: &Conv) -> bool {
+    let most = 255.0 * 128.0 * (conv.weights.len() / conv.bias.len().max(1)) as f64;
+    let scaled = |(bias, scale): (&I32, &F32)| (most + f64::from(bias.get()).abs()) * f64::from(scale.get());
+    conv.bias.iter().zip(conv.scales).map(scaled).all(|scaled| scaled < MAX_SCALED)
+}

@@ -1,0 +1,130 @@
+//! ConvTranspose whose windows lie side by side (kernel = stride, nothing cropped: the up-convolution of a U-Net).
+//!
+//! Every input pixel makes a block of output pixels of its own, so a row of the output is a 1x1 convolution of a row of
+//! the input to `kernel columns · channels` values per pixel, in the order in which they lie in the output. Each kernel
+//! row has weights of its own.
+
+use core::ops::Range;
+
+use super::recipe::{Packed, Recipe, SegmentShape};
+use super::staging::{self, Columns, Ring};
+use crate::arch::Isa;
+use crate::arch::job::{ConvRow, Segment};
+use crate::arch::parts::Part;
+use crate::ops::Context;
+use crate::plan::record::Edge;
+use crate::plan::{Conv, Plan};
+use crate::shape::{Axis, Padding, Size};
+
+/// How it is done, if it is such a convolution and this instruction set has kernels for it.
+fn recipe<I: Isa>(isa: I, conv: &Conv, output_padding: [u16; 2], inputs: usize, outputs: usize) -> Option<Recipe> {
+    let window = &conv.window;
+    let side_by_side = window.kernel == window.stride
+        && window.dilation == [1; 2]
+        && window.padding == Padding::Explicit([0; 4])
+        && output_padding == [0; 2]
+        && conv.group == 1;
+    if side_by_side { Recipe::side_by_side(isa, conv, inputs, outputs) } else { None }
+}
+
+fn input<'a>(plan: &'a Plan, edges: &[Edge]) -> Option<crate::plan::Tensor> {
+    plan.tensor(edges.first()?.tensor.get())
+}
+
+/// Bytes of the packed weights; 0 where the convolution is not such a one.
+pub(in crate::ops) fn packed_len<I: Isa>(
+    isa: I,
+    plan: &Plan,
+    edges: &[Edge],
+    (conv, output_padding): (&Conv, [u16; 2]),
+    outputs: usize,
+) -> usize {
+    let inputs = input(plan, edges).map_or(0, |tensor| tensor.channels.into());
+    let rows = usize::from(conv.window.kernel[0]);
+    recipe(isa, conv, output_padding, inputs, outputs).map_or(0, |recipe| recipe.packed_len() * rows)
+}
+
+/// Packs the weights, kernel row by kernel row.
+pub(in crate::ops) fn pack<I: Isa>(
+    isa: I,
+    plan: &Plan,
+    edges: &[Edge],
+    (conv, output_padding): (&Conv, [u16; 2]),
+    outputs: usize,
+    out: &mut [u8],
+) {
+    let Some(tensor) = input(plan, edges) else { return };
+    let inputs = usize::from(tensor.channels);
+    let Some(recipe) = recipe(isa, conv, output_padding, inputs, outputs) else { return };
+    let [rows, columns] = conv.window.kernel.map(usize::from);
+    for (row, out) in out.chunks_exact_mut(recipe.packed_len()).enumerate() {
+        // Output `column · channels + channel` of the 1x1 convolution.
+        let weight = |output: usize, _: &SegmentShape, value: usize| {
+            let (column, channel) = (output / outputs, output % outputs);
+            conv.weights[((channel * rows + row) * columns + column) * inputs + value]
+        };
+        let _ = recipe.pack_as(conv, tensor.zero_point, weight, out);
+    }
+}
+
+fn identity(side: u32) -> Axis {
+    Axis { kernel: 1, stride: 1, dilation: 1, before: 0, after: 0, input: side, output: side }
+}
+
+/// Bytes of scratch that one worker needs for whole rows, with an input of this size.
+pub(in crate::ops) fn scratch_len<I: Isa>(
+    isa: I,
+    plan: &Plan,
+    edges: &[Edge],
+    (conv, output_padding): (&Conv, [u16; 2]),
+    outputs: usize,
+    size: Size,
+) -> usize {
+    let inputs = input(plan, edges).map_or(0, |tensor| usize::from(tensor.channels));
+    let Some(recipe) = recipe(isa, conv, output_padding, inputs, outputs) else { return 0 };
+    let columns = Columns::new(&identity(size.width), &(0..size.width));
+    staging::scratch_len(&recipe, edges, |_| inputs, &identity(size.rows), columns)
+}
+
+/// Rows of the output; `None` if it is not such a convolution.
+pub(in crate::ops) fn rows<I: Isa>(
+    isa: I,
+    cx: &Context,
+    (conv, output_padding): (&Conv, [u16; 2]),
+    rows: Range<u32>,
+    part: &mut Part<i8>,
+    scratch: &mut [u8],
+) -> Option<()> {
+    if cx.packed.is_empty() {
+        return None;
+    }
+    let (inputs, outputs) = (usize::from(cx.input(0).channels), usize::from(cx.output().channels));
+    let recipe = recipe(isa, conv, output_padding, inputs, outputs)?;
+    let [kernel_rows, kernel_columns] = conv.window.kernel.map(u32::from);
+    let size = cx.size(0);
+    let span = cx.columns.start / kernel_columns..cx.columns.end.div_ceil(kernel_columns);
+    let (along, columns) = (identity(size.rows), Columns::new(&identity(size.width), &span));
+    let (spare, mut scratch) = scratch.split_at_mut_checked(columns.count * inputs)?;
+    let spare = zerocopy::transmute_mut!(spare);
+    let mut ring = Ring::new(cx, &recipe.layout, 0, (&along, columns), &mut scratch)?;
+    for y in rows {
+        let (source, kernel_row) = (y / kernel_rows, (y % kernel_rows) as usize);
+        ring.advance(isa, cx, &recipe.layout, 0, &along, source, spare);
+        let packed = cx.packed.chunks_exact(recipe.packed_len()).nth(kernel_row)?;
+        let packed = Packed::new(packed, recipe.count())?;
+        let input = ring.row(cx, 0, &along, source, 0);
+        let stride = inputs * recipe.layout.value;
+        let row = ConvRow {
+            layout: recipe.layout,
+            segments: &[Segment { input, stride, steps: recipe.layout.steps(inputs) }],
+            weights: packed.weights,
+            requantize: packed.requantize(cx.output().zero_point, conv),
+            extreme: packed.extreme,
+            pixels: span.len(),
+            outputs: recipe.outputs,
+            out_stride: recipe.outputs,
+        };
+        isa.conv(&row, part.row(cx.slot(y)));
+    }
+    Some(())
+}

@@ -1,0 +1,58 @@
+//! How a session runs: with which kernel, and on how many cores. Never what it computes (contract C1).
+
+use core::fmt;
+
+use crate::arch::Kernel;
+
+/// Threads that share the work of a step. core has no threads of its own; whoever has an operating system brings them.
+pub trait Crew: Sync {
+    /// How many.
+    fn workers(&self) -> usize;
+
+    /// Calls `work(0)`, `work(1)`, … `work(workers − 1)`, each once, side by side where that can be, and returns after the
+    /// last. (A worker that is left out leaves its part of the rows as it was; nothing worse happens.)
+    fn share(&self, work: &(dyn Fn(usize) + Sync));
+}
+
+/// The calling thread.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Alone;
+
+impl Crew for Alone {
+    fn workers(&self) -> usize {
+        1
+    }
+
+    fn share(&self, work: &(dyn Fn(usize) + Sync)) {
+        work(0);
+    }
+}
+
+/// How a session runs.
+#[derive(Clone, Copy)]
+pub struct Setup<'c> {
+    /// The inner loops.
+    pub kernel: Kernel,
+    /// Who does the work.
+    pub crew: &'c dyn Crew,
+}
+
+impl Setup<'_> {
+    /// The calling thread, with this kernel.
+    pub fn alone(kernel: Kernel) -> Setup<'static> {
+        Setup { kernel, crew: &Alone }
+    }
+}
+
+impl Default for Setup<'_> {
+    /// The calling thread, with the fastest kernel that this CPU has.
+    fn default() -> Self {
+        Setup { kernel: Kernel::best(), crew: &Alone }
+    }
+}
+
+impl fmt::Debug for Setup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {} threads", self.kernel.name(), self.crew.workers())
+    }
+}

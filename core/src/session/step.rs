@@ -1,0 +1,95 @@
+//! Doing what the schedule says: handing out rows, and running an operator for a strip of them.
+
+use super::memory::workers;
+use super::schedule::{Schedule, Step};
+use super::setup::{Alone, Crew};
+use super::{OutputRow, Session};
+use crate::arch::parts::{MAX_PARTS, Parts};
+use crate::arch::with_isa;
+use crate::ops::{self, Context};
+use crate::ring;
+
+/// Products, or values where there are none, below which a step is not worth the meeting of workers.
+const WORTH_SHARING: usize = 1 << 16;
+
+impl<'p> Session<'p, '_> {
+    /// Makes row `y` of the input, which lies below the frame, from the row above it.
+    pub(super) fn repeat_row(&mut self, y: u32) {
+        let Some(tensor) = self.memory.state.tensors.first() else { return };
+        let (from, to, len) = (tensor.at(y.saturating_sub(1)), tensor.at(y), tensor.stride());
+        if from + len <= self.memory.rings.len() && to + len <= self.memory.rings.len() {
+            self.memory.rings.copy_within(from..from + len, to);
+        }
+    }
+
+    pub(super) fn schedule(&mut self) -> Schedule<'_, 'p> {
+        self.memory.state.schedule(&self.plan)
+    }
+
+    /// Runs everything that can run.
+    pub(super) fn drain(&mut self, mut sink: impl FnMut(OutputRow)) {
+        while let Some(step) = self.schedule().next() {
+            match step {
+                Step::Output { index, y } => self.hand_out(index, y, &mut sink),
+                Step::Operator { index, y, rows } => self.run_strip(index, y, rows),
+            }
+            self.schedule().done(step);
+        }
+    }
+
+    fn hand_out(&self, index: usize, y: u32, sink: &mut impl FnMut(OutputRow)) {
+        let (Some(output), Some(size)) = (self.plan.outputs.get(index), self.output_size(index)) else { return };
+        let Some(tensor) = self.memory.state.tensors.get(usize::from(output.tensor.get())) else { return };
+        if y >= size.rows {
+            return;
+        }
+        let channels = tensor.channels.get() as usize;
+        let at = tensor.at(y);
+        if let Some(data) = self.memory.rings.get(at..at + size.width as usize * channels) {
+            sink(OutputRow { output: index, y, channels, data });
+        }
+    }
+
+    /// Makes `rows` rows of an operator's output from row `y` on.
+    fn run_strip(&mut self, index: usize, y: u32, rows: u32) {
+        let packed = self.memory.packed_span(index);
+        let (Some(operator), Some((inputs, ring)), Some(tensor)) = (
+            self.plan.operator(index),
+            ring::split(self.memory.state.tensors, self.memory.rings, index + 1),
+            self.memory.state.tensors.get(index + 1),
+        ) else {
+            return;
+        };
+        let (width, channels) = (tensor.width.get(), tensor.channels.get() as usize);
+        let work = rows as usize * width as usize * channels * ops::products(&operator, channels);
+        let crew: &dyn Crew = if work < WORTH_SHARING { &Alone } else { self.setup.crew };
+        let count = crew.workers().clamp(1, MAX_PARTS);
+        let share = self.memory.scratch.len() / workers(&self.setup);
+        let (mut columns, mut values, mut scratches) = ([0; MAX_PARTS + 1], [0; MAX_PARTS + 1], [0; MAX_PARTS + 1]);
+        for part in 0..=count {
+            // Whole tiles, and whole blocks of pixels that come of one.
+            let granule = u64::from(ops::columns_together(&operator)) * 16;
+            let cut = (u64::from(width) * part as u64 / count as u64).next_multiple_of(granule);
+            columns[part] = cut.min(width.into()) as u32;
+            values[part] = columns[part] as usize * channels;
+            scratches[part] = part * share;
+        }
+        let whole = self.memory.scratch.len().max(1);
+        let (outs, scratches) = (
+            Parts::new(ring, tensor.stride(), &values[..=count]),
+            Parts::new(self.memory.scratch, whole, &scratches[..=count]),
+        );
+        let (Some(outs), Some(scratches)) = (outs, scratches) else { return };
+        let (plan, packed) = (&self.plan, self.memory.packed.get(packed).unwrap_or(&[]));
+        let work = |worker: usize| {
+            let (Some(mut out), Some(mut scratch)) = (outs.take(worker), scratches.take(worker)) else { return };
+            let columns = columns[worker]..columns[worker + 1];
+            if columns.is_empty() {
+                return;
+            }
+            let cx = Context { plan, edges: operator.inputs, output: index + 1, rows: inputs, packed, columns };
+            with_isa!(self.setup.kernel, isa => ops::run(isa, &cx, &operator, y..y + rows, &mut out, scratch.row(0)));
+        };
+        crew.share(&work);
+    }
+}
