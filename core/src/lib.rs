@@ -49,7 +49,7 @@ pub mod shape;
 pub use arch::Kernel;
 pub use error::{PlanError, SessionError};
 pub use plan::{Levels, Plan};
-pub use session::{Alone, ArenaLen, Crew, Frame, Layout, OutputRow, Row, Session, Setup};
+pub use session::{Alone, ArenaLen, Crew, Frame, Layout, OutputRow, Row, Session, Setup, Watch};
 
 #[cfg(any(test, feature = "std"))]
 extern crate std;

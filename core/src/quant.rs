@@ -17,6 +17,7 @@ impl Clamp {
     pub const FULL: Clamp = Clamp { low: i8::MIN, high: i8::MAX };
 
     /// `value` held to the range.
+    #[inline(always)]
     pub fn apply(self, value: i32) -> i8 {
         value.clamp(i32::from(self.low), i32::from(self.high)) as i8
     }
@@ -27,23 +28,27 @@ impl Clamp {
 /// The bound costs nothing, as the result is then saturated to int8; it makes the classic addition of 1.5·2²³, whose
 /// unit in the last place is 1, exact on every IEEE machine.
 #[allow(clippy::manual_clamp, reason = "clamp would let NaN through")]
+#[inline(always)]
 pub fn round_half_even(value: f32) -> i32 {
     const UNIT_ULP: f32 = 12_582_912.0;
     ((value.max(-1024.0).min(1024.0) + UNIT_ULP) - UNIT_ULP) as i32
 }
 
 /// `round_half_even(accumulator · scale) + zero_point`, held to `clamp` (contract C2; ONNX's QLinear operators).
+#[inline(always)]
 pub fn requantize(accumulator: i32, scale: f32, zero_point: i8, clamp: Clamp) -> i8 {
     saturate(accumulator as f32 * scale, zero_point, clamp)
 }
 
 /// `round_half_even(value) + zero_point`, held to `clamp`; `value` is in steps of the output's scale.
+#[inline(always)]
 pub fn saturate(value: f32, zero_point: i8, clamp: Clamp) -> i8 {
     clamp.apply(round_half_even(value) + i32::from(zero_point))
 }
 
 /// `round_half_even(value + zero_point)`, held to `clamp`: the order of ONNX Runtime's Add and AveragePool, which have no
 /// integer accumulator. It differs from [`saturate`] on ties, where the zero point is odd.
+#[inline(always)]
 pub fn saturate_shifted(value: f32, zero_point: i8, clamp: Clamp) -> i8 {
     clamp.apply(round_half_even(value + f32::from(zero_point)))
 }

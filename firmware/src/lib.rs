@@ -9,7 +9,7 @@ use core::fmt;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use microtome_core::measure::{Event, MeasureError, Object, Objects};
-use microtome_core::{Frame, Levels, OutputRow, Plan, PlanError, Row, Session, SessionError};
+use microtome_core::{Frame, Kernel, Levels, OutputRow, Plan, PlanError, Row, Session, SessionError, Setup};
 
 pub mod frame;
 
@@ -110,9 +110,12 @@ pub fn segment<'r>(
     let plan = Plan::parse(plan)?;
     let task = plan.post().measure_task().ok_or(Error::NoObjects)?;
     let mask = plan.mask_output().ok_or(Error::NoObjects)?;
-    let mut session = Session::new(&plan, frame, arena)?;
+    // The kernel is named, so that what is printed of the arena is the same wherever this runs.
+    let setup = Setup::alone(Kernel::Scalar);
+    let len = plan.arena_len_in(frame, &setup, arena)?.total().unwrap_or(usize::MAX);
+    let mut session = Session::open(&plan, frame, arena, setup)?;
     session.set_levels(levels);
-    let mut summary = Summary { objects: 0, area: 0, digest: 0, arena: plan.arena_len(frame)? };
+    let mut summary = Summary { objects: 0, area: 0, digest: 0, arena: len };
     let mut objects = Objects::<WIDTH, OPEN>::new(task, frame.height, frame.width)?;
     let mut digest = CRC.digest();
     let mut measured = Ok(());

@@ -100,7 +100,7 @@ impl Draw {
 
     /// A number of channels: few, and around the sizes of vector registers.
     pub fn channels(&mut self) -> usize {
-        self.of(&[1, 1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33])
+        self.of(&[1, 1, 2, 3, 4, 5, 7, 8, 8, 15, 16, 16, 17, 24, 32, 33, 64])
     }
 
     /// Sides of a frame: odd ones, and single pixels.

@@ -142,6 +142,9 @@ macro_rules! kernels {
 }
 
 kernels! { $
+    /// NEON with the dot product extension.
+    #[cfg(target_arch = "aarch64")]
+    NeonDot(aarch64::NeonDot),
     /// AVX-512 with VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni(x86_64::Avx512Vnni),

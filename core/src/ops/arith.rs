@@ -1,40 +1,90 @@
 //! Add and Mul of two tensors; the second may be one pixel, and one channel, that serves all.
 
 use super::Context;
+use crate::arch::{Isa, Work};
 use crate::quant::{Clamp, requantize, saturate_shifted};
 
 /// `factor[0]·(a − za) + factor[1]·(b − zb)`.
-pub(super) fn add(cx: &Context, factor: [f32; 2], clamp: Clamp, y: u32, out: &mut [i8]) {
+pub(super) fn add<I: Isa>(isa: I, cx: &Context, factor: [f32; 2], clamp: Clamp, y: u32, out: &mut [i8]) {
     let zero_out = cx.output().zero_point;
-    combine(cx, y, out, |a, b| saturate_shifted(a as f32 * factor[0] + b as f32 * factor[1], zero_out, clamp));
+    combine(
+        isa,
+        cx,
+        y,
+        out,
+        #[inline(always)]
+        move |a, b| saturate_shifted(a as f32 * factor[0] + b as f32 * factor[1], zero_out, clamp),
+    );
 }
 
 /// `factor·(a − za)·(b − zb)`.
-pub(super) fn mul(cx: &Context, factor: f32, clamp: Clamp, y: u32, out: &mut [i8]) {
+pub(super) fn mul<I: Isa>(isa: I, cx: &Context, factor: f32, clamp: Clamp, y: u32, out: &mut [i8]) {
     let zero_out = cx.output().zero_point;
-    combine(cx, y, out, |a, b| requantize(a * b, factor, zero_out, clamp));
+    combine(
+        isa,
+        cx,
+        y,
+        out,
+        #[inline(always)]
+        move |a, b| requantize(a * b, factor, zero_out, clamp),
+    );
 }
 
 /// Applies `f` to `(a − za, b − zb)`, value by value.
-fn combine(cx: &Context, y: u32, out: &mut [i8], f: impl Fn(i32, i32) -> i8) {
+fn combine<I: Isa>(isa: I, cx: &Context, y: u32, out: &mut [i8], f: impl Fn(i32, i32) -> i8 + Copy) {
     let (first, second) = (cx.input(0), cx.input(1));
-    let (zero_a, zero_b) = (i32::from(first.zero_point), i32::from(second.zero_point));
-    let f = |a: i8, b: i8| f(i32::from(a) - zero_a, i32::from(b) - zero_b);
+    let zeros = [i32::from(first.zero_point), i32::from(second.zero_point)];
     let (channels, second_channels) = (usize::from(first.channels), usize::from(second.channels));
     let pixel = cx.size(1).rows == 1 && cx.size(1).width == 1;
     let a = cx.span(0, y);
     let b = if pixel { cx.row(1, 0) } else { cx.span(1, y) };
     if !pixel && channels == second_channels {
-        for ((value, &a), &b) in out.iter_mut().zip(a).zip(b) {
-            *value = f(a, b);
-        }
-        return;
+        return isa.vectorize(Pairs { a, b, zeros, f, out });
     }
-    for (x, (pixel_out, a)) in out.chunks_exact_mut(channels).zip(a.chunks_exact(channels)).enumerate() {
+    for (x, (out, a)) in out.chunks_exact_mut(channels).zip(a.chunks_exact(channels)).enumerate() {
         let at = if pixel { 0 } else { x * second_channels };
         let b = &b[at..at + second_channels];
-        for (c, (value, &a)) in pixel_out.iter_mut().zip(a).enumerate() {
-            *value = f(a, b[if second_channels == 1 { 0 } else { c }]);
+        if second_channels == 1 {
+            isa.vectorize(Single { a, b: b[0], zeros, f, out });
+        } else {
+            isa.vectorize(Pairs { a, b, zeros, f, out });
+        }
+    }
+}
+
+/// Value by value.
+struct Pairs<'a, F> {
+    a: &'a [i8],
+    b: &'a [i8],
+    zeros: [i32; 2],
+    f: F,
+    out: &'a mut [i8],
+}
+
+impl<F: Fn(i32, i32) -> i8> Work for Pairs<'_, F> {
+    #[inline(always)]
+    fn run(self) {
+        for ((out, &a), &b) in self.out.iter_mut().zip(self.a).zip(self.b) {
+            *out = (self.f)(i32::from(a) - self.zeros[0], i32::from(b) - self.zeros[1]);
+        }
+    }
+}
+
+/// One value for all.
+struct Single<'a, F> {
+    a: &'a [i8],
+    b: i8,
+    zeros: [i32; 2],
+    f: F,
+    out: &'a mut [i8],
+}
+
+impl<F: Fn(i32, i32) -> i8> Work for Single<'_, F> {
+    #[inline(always)]
+    fn run(self) {
+        let b = i32::from(self.b) - self.zeros[1];
+        for (out, &a) in self.out.iter_mut().zip(self.a) {
+            *out = (self.f)(i32::from(a) - self.zeros[0], b);
         }
     }
 }

@@ -3,6 +3,7 @@
 use zerocopy::little_endian::U32;
 
 use super::Context;
+use crate::arch::{Isa, Work};
 use crate::plan::Classify;
 
 /// Index of the largest channel, the first of equals.
@@ -21,41 +22,117 @@ pub(super) fn arg_max(cx: &Context, y: u32, out: &mut [i8]) {
 
 /// `round_half_up(256·e / Σe)` per channel, at most 255; the exponentials are the compiler's integers, so that no
 /// machine's `exp` matters.
-pub(super) fn softmax(cx: &Context, exponentials: &[U32], y: u32, out: &mut [i8]) {
+pub(super) fn softmax<I: Isa>(isa: I, cx: &Context, exponentials: &[U32], y: u32, out: &mut [i8]) {
+    /// Values whose divisions are made together.
+    const BLOCK: usize = 256;
     let channels = usize::from(cx.output().channels);
-    for (pixel, scores) in out.chunks_exact_mut(channels).zip(cx.span(0, y).chunks_exact(channels)) {
-        let top = scores.iter().fold(i8::MIN, |top, &score| top.max(score));
-        let exponential = |score: i8| exponentials[(i32::from(top) - i32::from(score)) as usize].get();
-        let sum: u32 = scores.iter().map(|&score| exponential(score)).sum();
-        for (value, &score) in pixel.iter_mut().zip(scores) {
-            let probability = (exponential(score) * 256 + sum / 2).checked_div(sum).unwrap_or(0);
-            *value = (probability.min(255) as i32 - 128) as i8;
+    let row = cx.span(0, y);
+    if channels > BLOCK {
+        return out.chunks_exact_mut(channels).zip(row.chunks_exact(channels)).for_each(|(out, scores)| {
+            let (top, sum) = total(exponentials, scores);
+            for (out, &score) in out.iter_mut().zip(scores) {
+                *out = probability(exponentials[difference(top, score)].get(), sum);
+            }
+        });
+    }
+    let pixels = BLOCK / channels * channels;
+    let (mut numerators, mut denominators) = ([0; BLOCK], [1; BLOCK]);
+    for (out, row) in out.chunks_mut(pixels).zip(row.chunks(pixels)) {
+        let places = numerators.chunks_exact_mut(channels).zip(denominators.chunks_exact_mut(channels));
+        for (scores, (numerators, denominators)) in row.chunks_exact(channels).zip(places) {
+            let (top, sum) = total(exponentials, scores);
+            for (numerator, &score) in numerators.iter_mut().zip(scores) {
+                *numerator = exponentials[difference(top, score)].get();
+            }
+            denominators.fill(sum);
+        }
+        isa.vectorize(Divide { numerators: &numerators, denominators: &denominators, out });
+    }
+}
+
+fn difference(top: i8, score: i8) -> usize {
+    (i32::from(top) - i32::from(score)) as usize
+}
+
+/// The largest score, and the sum of all exponentials of differences to it.
+fn total(exponentials: &[U32], scores: &[i8]) -> (i8, u32) {
+    let top = scores.iter().fold(i8::MIN, |top, &score| top.max(score));
+    (top, scores.iter().map(|&score| exponentials[difference(top, score)].get()).sum())
+}
+
+#[inline(always)]
+fn probability(exponential: u32, sum: u32) -> i8 {
+    let probability = (exponential * 256 + sum / 2).checked_div(sum).unwrap_or(0);
+    (probability.min(255) as i32 - 128) as i8
+}
+
+/// Many probabilities. Where there are vectors of f64 they divide: the quotient of two integers below 2²⁶ is never
+/// rounded up to the next one, so its integer part is the integers' own.
+struct Divide<'a> {
+    numerators: &'a [u32],
+    denominators: &'a [u32],
+    out: &'a mut [i8],
+}
+
+impl Work for Divide<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for ((out, &numerator), &sum) in self.out.iter_mut().zip(self.numerators).zip(self.denominators) {
+            *out = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+                let quotient = f64::from((numerator * 256 + sum / 2) as i32) / f64::from(sum.max(1) as i32);
+                ((quotient as i32).min(255) - 128) as i8
+            } else {
+                probability(numerator, sum)
+            };
         }
     }
 }
 
 /// Class indices from probabilities.
-pub(super) fn classify(cx: &Context, classify: &Classify, y: u32, out: &mut [i8]) {
-    /// One half, as an int8 probability.
-    const HALF: i8 = 0;
+pub(super) fn classify<I: Isa>(isa: I, cx: &Context, classify: &Classify, y: u32, out: &mut [i8]) {
     let row = cx.span(0, y);
     match *classify {
-        Classify::Above { threshold } => {
-            for (value, &probability) in out.iter_mut().zip(row) {
-                *value = i8::from(probability > threshold);
-            }
-        }
+        Classify::Above { threshold } => isa.vectorize(Above { row, threshold, out }),
         Classify::InteriorBorder { object, border, threshold } => {
-            for (value, probabilities) in out.iter_mut().zip(row.chunks_exact(3)) {
-                let class = if probabilities[usize::from(object)] > threshold {
-                    object
-                } else if probabilities[0] >= HALF {
-                    0
-                } else {
-                    border
-                };
-                *value = class as i8;
-            }
+            isa.vectorize(InteriorBorder { row, object, border, threshold, out });
+        }
+    }
+}
+
+/// Class 1 above the threshold.
+struct Above<'a> {
+    row: &'a [i8],
+    threshold: i8,
+    out: &'a mut [i8],
+}
+
+impl Work for Above<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for (out, &probability) in self.out.iter_mut().zip(self.row) {
+            *out = i8::from(probability > self.threshold);
+        }
+    }
+}
+
+/// Interiors above the threshold, and borders where the background is not likely.
+struct InteriorBorder<'a> {
+    row: &'a [i8],
+    object: u8,
+    border: u8,
+    threshold: i8,
+    out: &'a mut [i8],
+}
+
+impl Work for InteriorBorder<'_> {
+    #[inline(always)]
+    fn run(self) {
+        /// One half, as an int8 probability.
+        const HALF: i8 = 0;
+        let object = usize::from(self.object).min(2);
+        for (out, probabilities) in self.out.iter_mut().zip(self.row.as_chunks::<3>().0) {
+            let other = if probabilities[0] >= HALF { 0 } else { self.border };
+            *out = if probabilities[object] > self.threshold { self.object as i8 } else { other as i8 };
         }
     }
 }

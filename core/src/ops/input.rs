@@ -4,6 +4,7 @@
 //! `v · gain + offset` of its channel, then int8 by the one rounding rule. For 8-bit rows that is a table of 256
 //! entries per channel, made when the levels are set.
 
+use crate::arch::Isa;
 use crate::plan::{Input, Levels, MAX_CAMERA_CHANNELS, Normalization, Order, Tensor};
 use crate::quant::{Clamp, saturate};
 
@@ -64,18 +65,24 @@ impl Converter {
         )
     }
 
-    /// Fills the tables: 256 entries per channel.
+    /// Fills the tables: 256 entries per channel, in the order of the values taken as signed bytes.
     pub fn fill(&self, tables: &mut [i8]) {
         for (channel, table) in tables.chunks_exact_mut(256).enumerate() {
             for (x, value) in table.iter_mut().enumerate() {
-                *value = self.value(channel, x as f32);
+                *value = self.value(channel, (x ^ 0x80) as f32);
             }
         }
     }
 
     /// Converts a row of 8-bit values of `layout`.
-    pub fn row_u8(&self, tables: &[i8], layout: Layout, row: &[u8], out: &mut [i8]) {
-        self.row(layout, row, out, |channel, x| tables[256 * channel + x as usize]);
+    pub fn row_u8<I: Isa>(&self, isa: I, tables: &[i8], layout: Layout, row: &[u8], out: &mut [i8]) {
+        let (tables, _) = tables.as_chunks::<256>();
+        if let (Layout::Grey, [table]) = (layout, tables) {
+            let written = row.len().min(out.len());
+            isa.look_up(table, zerocopy::transmute_ref!(row), &mut out[..written]);
+            return repeat_last(out, 1, written);
+        }
+        self.row(layout, row, out, |channel, x| tables[channel][x as usize ^ 0x80]);
     }
 
     /// Converts a row of 16-bit values of `layout`.

@@ -100,7 +100,7 @@ pub(crate) fn run<I: Isa>(
         _ => {}
     }
     for y in rows {
-        row(isa, cx, operator, y, part.row(cx.slot(y)));
+        row(isa, cx, operator, y, part.row(cx.slot(y)), scratch);
     }
 }
 
@@ -133,6 +133,10 @@ pub(crate) fn scratch_len<I: Isa>(isa: I, plan: &Plan, operator: &Operator, outp
         Op::ConvTranspose { conv, output_padding } => {
             side_by_side::scratch_len(isa, plan, operator.inputs, (conv, *output_padding), outputs, size)
         }
+        Op::MaxPool(_) => size.width as usize * outputs,
+        Op::AveragePool(_) => pool::scratch_len(size, outputs),
+        Op::Resize(resize) => resample::scratch_len(resize, size, outputs),
+        Op::Concat { tables } => table::scratch_len(tables, size.width as usize, outputs),
         _ => 0,
     }
 }
@@ -158,22 +162,22 @@ pub(crate) fn columns_together(operator: &Operator) -> u32 {
 }
 
 /// Fills row `y` of the operator's output, in the columns that `cx` names.
-fn row<I: Isa>(isa: I, cx: &Context, operator: &Operator, y: u32, out: &mut [i8]) {
+fn row<I: Isa>(isa: I, cx: &Context, operator: &Operator, y: u32, out: &mut [i8], scratch: &mut [u8]) {
     match &operator.op {
         Op::Conv(_) => {}
         Op::ConvTranspose { conv, output_padding } => transpose::row(isa, cx, conv, *output_padding, y, out),
-        Op::MaxPool(window) => pool::max(cx, window, y, out),
-        Op::AveragePool(pool) => pool::average(cx, pool, y, out),
-        Op::GlobalAveragePool(factor) => pool::global_average(cx, *factor, out),
-        Op::Resize(resize) => resample::row(cx, resize, y, out),
-        Op::Concat { tables } => table::concat(cx, tables, y, out),
-        Op::Add { factor, clamp } => arith::add(cx, *factor, *clamp, y, out),
-        Op::Mul { factor, clamp } => arith::mul(cx, *factor, *clamp, y, out),
-        Op::Table(table) => table::map(cx, table, y, out),
+        Op::MaxPool(window) => pool::max(isa, cx, window, y, out, scratch),
+        Op::AveragePool(pool) => pool::average(isa, cx, pool, y, out, scratch),
+        Op::GlobalAveragePool(factor) => pool::global_average(isa, cx, *factor, out),
+        Op::Resize(resize) => resample::row(isa, cx, resize, y, out, scratch),
+        Op::Concat { tables } => table::concat(isa, cx, tables, y, out, scratch),
+        Op::Add { factor, clamp } => arith::add(isa, cx, *factor, *clamp, y, out),
+        Op::Mul { factor, clamp } => arith::mul(isa, cx, *factor, *clamp, y, out),
+        Op::Table(table) => table::map(isa, cx, table, y, out),
         Op::Pad { pads, mode } => pad::pad(cx, *pads, *mode, y, out),
         Op::Slice { crop, channel } => pad::slice(cx, *crop, *channel, y, out),
         Op::ArgMax => head::arg_max(cx, y, out),
-        Op::Softmax(exponentials) => head::softmax(cx, exponentials, y, out),
-        Op::Classify(classify) => head::classify(cx, classify, y, out),
+        Op::Softmax(exponentials) => head::softmax(isa, cx, exponentials, y, out),
+        Op::Classify(classify) => head::classify(isa, cx, classify, y, out),
     }
 }

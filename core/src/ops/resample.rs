@@ -1,12 +1,21 @@
 //! Resize: where an output pixel lies on the input, in exact rationals; nearest copies, linear mixes four neighbours.
 //!
 //! Linear weights are integers of [`BITS`] fractional bits per axis, rounded half up from the exact position. The
-//! weighted sum of four `value − zero point` is exact in i32 and is requantized once, by the one rounding rule.
+//! weighted sum of four `value − zero point` is exact in i32 and is requantized once, by the one rounding rule. It is made
+//! down first, over a whole row, and then across.
+
+mod double;
+
+use core::ops::Range;
+
+use zerocopy::FromBytes;
+use zerocopy::little_endian::I32;
 
 use super::Context;
+use crate::arch::{Isa, Work};
 use crate::plan::{Coordinates, Nearest, Resize};
 use crate::quant::{Clamp, requantize};
-use crate::shape::Affine;
+use crate::shape::{Affine, Size};
 
 /// Fractional bits of a linear weight along one axis.
 const BITS: u32 = 11;
@@ -59,6 +68,13 @@ impl Axis {
         }
     }
 
+    /// Whether output pixels come in pairs, a quarter of an input pixel before and behind each input pixel.
+    fn doubles(&self) -> bool {
+        let Affine { mul, add, div } = self.position;
+        // (2x − 1) / 4
+        mul * 4 == 2 * div && add * 4 == -div
+    }
+
     /// The input pixel nearest to output pixel `x`.
     fn nearest(&self, x: u32) -> u32 {
         self.index().floor(x).clamp(0, i64::from(self.input) - 1) as u32
@@ -78,8 +94,13 @@ impl Axis {
     }
 }
 
+/// Bytes of scratch: a row of the input, mixed, and a pixel more on either side.
+pub(super) fn scratch_len(resize: &Resize, size: Size, channels: usize) -> usize {
+    if resize.nearest.is_some() { 0 } else { (size.width as usize + 2) * channels * size_of::<i32>() }
+}
+
 /// One row of a Resize.
-pub(super) fn row(cx: &Context, resize: &Resize, y: u32, out: &mut [i8]) {
+pub(super) fn row<I: Isa>(isa: I, cx: &Context, resize: &Resize, y: u32, out: &mut [i8], scratch: &mut [u8]) {
     let (input, output) = (cx.size(0), cx.output_size());
     let sized = cx.edges.len() == 2;
     let rows = Axis::new(resize, 0, input.rows, output.rows, sized);
@@ -93,18 +114,78 @@ pub(super) fn row(cx: &Context, resize: &Resize, y: u32, out: &mut [i8]) {
         }
         return;
     }
-    let (above, below, down) = rows.linear(y);
-    let (above, below) = (cx.row(0, above), cx.row(0, below));
-    let (zero_in, zero_out) = (i32::from(cx.input(0).zero_point), cx.output().zero_point);
-    let scale = resize.factor / (ONE * ONE) as f32;
-    for (x, pixel) in (cx.columns.start..).zip(out.chunks_exact_mut(channels)) {
-        let (left, right, across) = columns.linear(x);
-        let (left, right) = (left as usize * channels, right as usize * channels);
-        let weights = [(ONE - down) * (ONE - across), (ONE - down) * across, down * (ONE - across), down * across];
-        for (c, value) in pixel.iter_mut().enumerate() {
-            let corners = [above[left + c], above[right + c], below[left + c], below[right + c]];
-            let sum: i32 = corners.iter().zip(weights).map(|(&v, w)| (i32::from(v) - zero_in) * w).sum();
-            *value = requantize(sum, scale, zero_out, Clamp::FULL);
+    let (above, below, weight) = rows.linear(y);
+    let mix = Mix { above: cx.row(0, above), below: cx.row(0, below), weight, zero: cx.input(0).zero_point.into() };
+    let (zero_point, factor) = (cx.output().zero_point, resize.factor);
+    let ends = |span: &Range<u32>| (columns.linear(span.start).0, columns.linear(span.end.saturating_sub(1)).1);
+    if let Some(mix) = mix.in_quarters().filter(|_| columns.doubles() && double::exact(factor)) {
+        return double::row(isa, &mix, factor, zero_point, cx.columns.clone(), channels, scratch, out);
+    }
+    let (first, last) = ends(&cx.columns);
+    let values = first as usize * channels..(last as usize + 1) * channels;
+    let Ok((mixed, _)) = <[I32]>::mut_from_prefix_with_elems(scratch, values.len()) else { return };
+    isa.vectorize(MixRows { mix: mix.part(values), mixed });
+    let scale = factor / (ONE * ONE) as f32;
+    for (x, out) in (cx.columns.start..).zip(out.chunks_exact_mut(channels)) {
+        let (left, right, weight) = columns.linear(x);
+        let at = |column: u32| &mixed[(column - first) as usize * channels..][..channels];
+        isa.vectorize(MixPixels { left: at(left), right: at(right), weight, scale, zero_point, out });
+    }
+}
+
+/// Two rows of the input and the weight of the second, in 2048ths (or, for [`double`], in quarters).
+#[derive(Clone, Copy)]
+struct Mix<'a> {
+    above: &'a [i8],
+    below: &'a [i8],
+    weight: i32,
+    zero: i32,
+}
+
+impl<'a> Mix<'a> {
+    /// With the weight in quarters, if it is so many.
+    fn in_quarters(&self) -> Option<Mix<'a>> {
+        (self.weight % (ONE / 4) == 0).then_some(Mix { weight: self.weight / (ONE / 4), ..*self })
+    }
+
+    /// Some of the values.
+    fn part(&self, values: Range<usize>) -> Mix<'a> {
+        Mix { above: &self.above[values.clone()], below: &self.below[values], ..*self }
+    }
+}
+
+/// One row of two, weighted: values less their zero point, times [`ONE`].
+struct MixRows<'a> {
+    mix: Mix<'a>,
+    mixed: &'a mut [I32],
+}
+
+impl Work for MixRows<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Mix { above, below, weight, zero } = self.mix;
+        for ((mixed, &above), &below) in self.mixed.iter_mut().zip(above).zip(below) {
+            mixed.set((i32::from(above) - zero) * (ONE - weight) + (i32::from(below) - zero) * weight);
+        }
+    }
+}
+
+/// One pixel of two.
+struct MixPixels<'a> {
+    left: &'a [I32],
+    right: &'a [I32],
+    weight: i32,
+    scale: f32,
+    zero_point: i8,
+    out: &'a mut [i8],
+}
+
+impl Work for MixPixels<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for ((out, left), right) in self.out.iter_mut().zip(self.left).zip(self.right) {
+            let sum = left.get() * (ONE - self.weight) + right.get() * self.weight;
+            *out = requantize(sum, self.scale, self.zero_point, Clamp::FULL);
         }
     }
 }

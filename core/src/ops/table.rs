@@ -1,47 +1,64 @@
 //! What is looked up: unary functions and requantization, alone or on the way into a Concat.
 
 use super::Context;
-
-fn look_up(table: &[i8], value: i8) -> i8 {
-    table[(i32::from(value) + 128) as usize]
-}
+use crate::arch::Isa;
 
 /// One table for all channels, or one for each.
-pub(super) fn map(cx: &Context, tables: &[i8], y: u32, out: &mut [i8]) {
+pub(super) fn map<I: Isa>(isa: I, cx: &Context, tables: &[i8], y: u32, out: &mut [i8]) {
     let row = cx.span(0, y);
-    if tables.len() == 256 {
-        for (value, &v) in out.iter_mut().zip(row) {
-            *value = look_up(tables, v);
-        }
-        return;
+    let (tables, _) = tables.as_chunks::<256>();
+    if let [table] = tables {
+        return isa.look_up(table, row, out);
     }
     let channels = usize::from(cx.output().channels);
     for (pixel, values) in out.chunks_exact_mut(channels).zip(row.chunks_exact(channels)) {
-        for ((value, &v), table) in pixel.iter_mut().zip(values).zip(tables.chunks_exact(256)) {
-            *value = look_up(table, v);
+        for ((value, &v), table) in pixel.iter_mut().zip(values).zip(tables) {
+            *value = table[usize::from(v as u8 ^ 0x80)];
         }
     }
 }
 
+/// Bytes of scratch: a row of one input, looked up.
+pub(super) fn scratch_len(tables: &[i8], width: usize, channels: usize) -> usize {
+    if tables.is_empty() { 0 } else { width * channels }
+}
+
 /// The channels of all inputs side by side, each through its table if there are any.
-pub(super) fn concat(cx: &Context, tables: &[i8], y: u32, out: &mut [i8]) {
+pub(super) fn concat<I: Isa>(isa: I, cx: &Context, tables: &[i8], y: u32, out: &mut [i8], scratch: &mut [u8]) {
     let total = usize::from(cx.output().channels);
+    let (tables, _) = tables.as_chunks::<256>();
+    let found: &mut [i8] = zerocopy::transmute_mut!(scratch);
     let mut start = 0;
     for index in 0..cx.edges.len() {
         let channels = usize::from(cx.input(index).channels);
         let row = cx.span(index, y);
-        let table = tables.get(256 * index..256 * (index + 1));
-        for (pixel, values) in out.chunks_exact_mut(total).zip(row.chunks_exact(channels)) {
-            let place = &mut pixel[start..start + channels];
-            match table {
-                None => place.copy_from_slice(values),
-                Some(table) => {
-                    for (value, &v) in place.iter_mut().zip(values) {
-                        *value = look_up(table, v);
-                    }
+        let row = match (tables.get(index), found.get_mut(..row.len())) {
+            (Some(table), Some(found)) => {
+                isa.look_up(table, row, found);
+                &*found
+            }
+            _ => row,
+        };
+        match channels {
+            8 => place::<8>(row, start, total, out),
+            16 => place::<16>(row, start, total, out),
+            32 => place::<32>(row, start, total, out),
+            64 => place::<64>(row, start, total, out),
+            _ => {
+                for (pixel, values) in out.chunks_exact_mut(total).zip(row.chunks_exact(channels)) {
+                    pixel[start..start + channels].copy_from_slice(values);
                 }
             }
         }
         start += channels;
+    }
+}
+
+/// Copies pixels of `C` channels to channel `start` of pixels of `total`.
+fn place<const C: usize>(row: &[i8], start: usize, total: usize, out: &mut [i8]) {
+    for (pixel, values) in out.chunks_exact_mut(total).zip(row.as_chunks::<C>().0) {
+        if let Some(place) = pixel[start..].first_chunk_mut() {
+            *place = *values;
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Every rule that a plan must keep, checked once, so that nothing later can fail on it (contract C3).
 
 use crc::{CRC_32_ISO_HDLC, Crc};
+use zerocopy::IntoBytes;
 use zerocopy::little_endian::F32;
 
 use super::op::{Classify, Conv, Op, Operator, Pool};
@@ -19,10 +20,22 @@ const MAX_UPSAMPLE: i64 = 16;
 /// Farthest that interiors grow back, in pixels.
 const MAX_GROW: f32 = 4.0;
 
+const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+
+/// First byte that the checksum covers: the one behind the checksum itself.
+const COVERED: usize = core::mem::offset_of!(record::Header, checksum) + size_of::<u32>();
+
 /// CRC-32 of all that follows the header's checksum field.
 pub(super) fn checksum(plan: &[u8]) -> u32 {
-    const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
-    CRC.checksum(plan.get(core::mem::offset_of!(record::Header, checksum) + 4..).unwrap_or(&[]))
+    CRC.checksum(plan.get(COVERED..).unwrap_or(&[]))
+}
+
+/// The same of a header and the sections behind it.
+pub(super) fn checksum_of(header: &record::Header, sections: &[&[u8]]) -> u32 {
+    let mut digest = CRC.digest();
+    digest.update(header.as_bytes().get(COVERED..).unwrap_or(&[]));
+    sections.iter().for_each(|section| digest.update(section));
+    digest.finalize()
 }
 
 /// A [`PlanError::Field`].

@@ -23,6 +23,7 @@
 pub mod emit;
 pub mod op;
 pub mod record;
+pub mod strips;
 
 mod check;
 pub(crate) mod view;

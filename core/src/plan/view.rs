@@ -15,12 +15,12 @@ use crate::shape::{Padding, Window};
 /// A parsed plan: a few slices into the file's bytes, cheap to copy.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'a> {
-    header: &'a record::Header,
+    pub(super) header: &'a record::Header,
     pub(crate) tensors: &'a [record::Tensor],
     pub(crate) operators: &'a [record::Operator],
     pub(crate) edges: &'a [record::Edge],
     pub(crate) outputs: &'a [record::Output],
-    data: &'a [u8],
+    pub(super) data: &'a [u8],
 }
 
 /// A tensor's channels and quantization: real value = `scale · (value − zero_point)`.

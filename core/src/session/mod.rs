@@ -22,9 +22,9 @@ mod tests;
 
 pub use memory::ArenaLen;
 use memory::{Memory, State};
-pub use setup::{Alone, Crew, Setup};
+pub use setup::{Alone, Crew, Setup, Watch};
 
-use crate::arch::Kernel;
+use crate::arch::{Kernel, with_isa};
 use crate::error::SessionError;
 use crate::ops::input::{Converter, repeat_last};
 pub use crate::ops::input::{Layout, Row, luma};
@@ -152,6 +152,7 @@ pub struct Session<'p, 'a> {
     levels: Levels,
     /// Rows pushed of the current frame.
     pushed: u32,
+    watch: Option<&'a dyn Watch>,
 }
 
 impl<'p, 'a> Session<'p, 'a> {
@@ -185,7 +186,7 @@ impl<'p, 'a> Session<'p, 'a> {
             Normalization::Fixed(levels) => levels,
             Normalization::Percentile { .. } => Levels { low: 0.0, high: 255.0 },
         };
-        let mut session = Session { plan: *plan, setup, frame, memory, levels, pushed: 0 };
+        let mut session = Session { plan: *plan, setup, frame, memory, levels, pushed: 0, watch: None };
         session.schedule().run_dry(|_, _| {})?;
         session.set_levels(levels);
         Ok(session)
@@ -204,6 +205,11 @@ impl<'p, 'a> Session<'p, 'a> {
     /// The kernel that runs.
     pub fn kernel(&self) -> Kernel {
         self.setup.kernel
+    }
+
+    /// Has `watch` told of every step from now on, or nobody.
+    pub fn set_watch(&mut self, watch: Option<&'a dyn Watch>) {
+        self.watch = watch;
     }
 
     /// Rows and pixels per row that output `index` hands out; `None` if there is no such output.
@@ -266,7 +272,10 @@ impl<'p, 'a> Session<'p, 'a> {
                 repeat_last(out, channels, self.frame.width as usize);
             }
             (_, None) => return Err(SessionError::NotACamera { channels: channels as u16 }),
-            (Row::U8(row), Some(converter)) => converter.row_u8(self.memory.state.tables, self.frame.layout, row, out),
+            (Row::U8(row), Some(converter)) => {
+                let (tables, layout) = (&*self.memory.state.tables, self.frame.layout);
+                with_isa!(self.setup.kernel, isa => converter.row_u8(isa, tables, layout, row, out));
+            }
             (Row::U16(row), Some(converter)) => converter.row_u16(self.frame.layout, row, out),
         }
         self.pushed += 1;

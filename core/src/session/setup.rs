@@ -28,6 +28,15 @@ impl Crew for Alone {
     }
 }
 
+/// Told when steps begin and end, on the thread that pushes rows: for profiles.
+pub trait Watch: Sync {
+    /// Operator `operator` starts to make so many rows.
+    fn begin(&self, operator: usize, rows: u32);
+
+    /// It has made them.
+    fn end(&self, operator: usize);
+}
+
 /// How a session runs.
 #[derive(Clone, Copy)]
 pub struct Setup<'c> {

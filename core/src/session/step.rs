@@ -31,7 +31,15 @@ impl<'p> Session<'p, '_> {
         while let Some(step) = self.schedule().next() {
             match step {
                 Step::Output { index, y } => self.hand_out(index, y, &mut sink),
-                Step::Operator { index, y, rows } => self.run_strip(index, y, rows),
+                Step::Operator { index, y, rows } => {
+                    if let Some(watch) = self.watch {
+                        watch.begin(index, rows);
+                    }
+                    self.run_strip(index, y, rows);
+                    if let Some(watch) = self.watch {
+                        watch.end(index);
+                    }
+                }
             }
             self.schedule().done(step);
         }

@@ -14,7 +14,7 @@
 use core::arch::x86_64::*;
 
 use super::detected;
-use crate::arch::job::{ConvRow, DepthwiseRow, Layout, Requantize};
+use crate::arch::job::{ConvRow, DepthwiseRow, Layout, Requantize, Segment};
 use crate::arch::{Isa, Work};
 
 /// The proof that this CPU has AVX-512 F, BW, VL and VNNI.
@@ -45,18 +45,26 @@ impl Isa for Avx512Vnni {
     fn conv(self, row: &ConvRow, out: &mut [i8]) {
         row.check(out);
         // SAFETY: `self` proves the features; `check` saw to the lengths that the pointers rely on.
-        unsafe { if row.layout.channels == 8 { narrow(row, out) } else { wide(row, out) } }
+        unsafe {
+            if row.layout.channels != 8 {
+                return wide(row, out);
+            }
+            let done = match row.segments {
+                [Segment { stride: 8, steps: 1, .. }] if is_head(row) => head::<1>(row, out),
+                [Segment { stride: 16, steps: 2, .. }] if is_head(row) => head::<2>(row, out),
+                _ => 0,
+            };
+            narrow(row, done, out);
+        }
     }
 
     fn depthwise(self, row: &DepthwiseRow, out: &mut [i8]) {
         row.check(out);
         // SAFETY: as above.
         unsafe {
-            match (row.groups.len(), row.taps, row.period) {
-                (1, 3, 16) => flat::<1, 3, 16>(row, out),
-                (1, 3, 32) => flat::<1, 3, 32>(row, out),
-                (1, 3, 64) => flat::<1, 3, 64>(row, out),
-                _ => flat::<0, 0, 0>(row, out),
+            match (row.groups.len(), row.taps) {
+                (1, 3) => flat::<1, 3>(row, out),
+                _ => flat::<0, 0>(row, out),
             }
         }
     }
@@ -116,10 +124,9 @@ impl Epilogue {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     fn pack(&self, sums: [__m512i; 4], scales: [__m512; 4]) -> __m512i {
-        let [a, b, c, d] = [0, 1, 2, 3].map(
-            #[inline(always)]
-            |i| scaled(sums[i], scales[i]),
-        );
+        // One by one: closures inside `target_feature` functions are not inlined.
+        let (a, b) = (scaled(sums[0], scales[0]), scaled(sums[1], scales[1]));
+        let (c, d) = (scaled(sums[2], scales[2]), scaled(sums[3], scales[3]));
         let (ab, cd) = (_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
         let (ab, cd) = (_mm512_adds_epi16(ab, self.zero_point), _mm512_adds_epi16(cd, self.zero_point));
         let packed = _mm512_packs_epi16(ab, cd);
@@ -231,11 +238,7 @@ unsafe fn wide_blocks<const P: usize, const C: usize>(row: &ConvRow, block: usiz
                         if row.out_stride == 16 {
                             _mm512_storeu_si512(place.cast(), values);
                         } else {
-                            let stride = row.out_stride;
-                            _mm_storeu_si128(place.cast(), _mm512_castsi512_si128(values));
-                            _mm_storeu_si128(place.add(stride).cast(), _mm512_extracti32x4_epi32(values, 1));
-                            _mm_storeu_si128(place.add(2 * stride).cast(), _mm512_extracti32x4_epi32(values, 2));
-                            _mm_storeu_si128(place.add(3 * stride).cast(), _mm512_extracti32x4_epi32(values, 3));
+                            store_four(values, place, row.out_stride);
                         }
                     } else {
                         store_some(values, 16, (pixels, channels), place, row.out_stride);
@@ -271,12 +274,87 @@ unsafe fn store_some(
     }
 }
 
-/// Blocks of 8 channels.
+/// Whether there are so few output channels that [`head`] is worth it.
+fn is_head(row: &ConvRow) -> bool {
+    row.outputs <= 4 && row.out_stride == row.outputs
+}
+
+/// A 1x1 convolution of `8 · STEPS` channels to very few: 64 pixels in the lanes of four registers, one output channel
+/// after another. Returns how many pixels it made: whole sixty-fours.
+///
+/// # Safety
+/// `ConvRow::check`, one segment of `STEPS` steps of 8, one right behind the other, and [`is_head`].
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn head<const STEPS: usize>(row: &ConvRow, out: &mut [i8]) -> usize {
+    let epilogue = Epilogue::new(&row.requantize);
+    let order = dword_order();
+    // In each lane of 16 pixels, after the packs and the permutation: byte `from[i]` is that of pixel i.
+    let from: [i8; 16] = core::array::from_fn(|i| match STEPS {
+        // Dword l has the pixels 2l, 2l + 1, 8 + 2l, 9 + 2l.
+        1 => (i % 8 / 2 * 4 + i / 8 * 2 + i % 2) as i8,
+        // Dword l has the pixels l, 4 + l, 8 + l, 12 + l.
+        _ => (i % 4 * 4 + i / 4) as i8,
+    });
+    let whole = row.pixels / 64 * 64;
+    // SAFETY: 64 pixels from any multiple below `whole` are there; weights, biases and scales of a block too; `out` has
+    // `outputs` values per pixel.
+    unsafe {
+        let from = _mm512_broadcast_i32x4(_mm_loadu_si128(from.as_ptr().cast()));
+        let input = row.segments[0].input.as_ptr();
+        for x in (0..whole).step_by(64) {
+            let mut planes = [[0i8; 64]; 4];
+            for (c, plane) in planes.iter_mut().enumerate().take(row.outputs) {
+                let bias = _mm512_set1_epi64(i64::from(row.requantize.bias[c].get() as u32));
+                let scale = _mm512_set1_ps(row.requantize.scales[c].get());
+                let mut weights = [_mm512_setzero_si512(); STEPS];
+                for step in 0..STEPS {
+                    let bytes = row.weights.as_ptr().add(step * 64 + c * 8).cast::<i64>().read_unaligned();
+                    weights[step] = _mm512_set1_epi64(bytes);
+                }
+                let mut sums = [_mm512_setzero_si512(); 4];
+                for i in 0..4 {
+                    let mut eights = [bias; 2];
+                    for half in 0..2 {
+                        let pixels = input.add((x + 16 * i + 8 * half) * 8 * STEPS);
+                        let first = _mm512_loadu_si512(pixels.cast());
+                        if STEPS == 1 {
+                            eights[half] = _mm512_dpbusd_epi32(bias, first, weights[0]);
+                        } else {
+                            let second = _mm512_loadu_si512(pixels.add(64).cast());
+                            let (low, high) = (_mm512_unpacklo_epi64(first, second), _mm512_unpackhi_epi64(first, second));
+                            let sum = _mm512_dpbusd_epi32(bias, low, weights[0]);
+                            eights[half] = _mm512_dpbusd_epi32(sum, high, weights[STEPS - 1]);
+                        }
+                    }
+                    sums[i] = add_halves(eights[0], eights[1]);
+                }
+                let values = _mm512_permutexvar_epi32(order, epilogue.pack(sums, [scale; 4]));
+                let values = _mm512_shuffle_epi8(values, from);
+                if row.outputs == 1 {
+                    _mm512_storeu_si512(out.as_mut_ptr().add(x).cast(), values);
+                } else {
+                    _mm512_storeu_si512(plane.as_mut_ptr().cast(), values);
+                }
+            }
+            if row.outputs > 1 {
+                let out = &mut out[x * row.outputs..(x + 64) * row.outputs];
+                for (pixel, out) in out.chunks_exact_mut(row.outputs).enumerate() {
+                    for (value, plane) in out.iter_mut().zip(&planes) {
+                        *value = plane[pixel];
+                    }
+                }
+            }
+        }
+    }
+    whole
+}
+
+/// Blocks of 8 channels, from pixel `first` on.
 ///
 /// # Safety
 /// `ConvRow::check`, with [`Layout::channels`] 8 and [`Layout::depth`] 8.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn narrow(row: &ConvRow, out: &mut [i8]) {
+unsafe fn narrow(row: &ConvRow, first: usize, out: &mut [i8]) {
     let block_len = row.steps() * 64;
     let epilogue = Epilogue::new(&row.requantize);
     // Words of two channels: after the packs, lane l has channels 2l and 2l + 1 of eight pixels.
@@ -294,7 +372,7 @@ unsafe fn narrow(row: &ConvRow, out: &mut [i8]) {
             let scales = _mm512_permutexvar_ps(pairs, _mm512_castps256_ps512(scales));
             let weights = row.weights.as_ptr().add(block * block_len);
             let channels = (row.outputs - block * 8).min(8);
-            let mut x = 0;
+            let mut x = first;
             while x < row.pixels {
                 let sums = accumulate_narrow(row, x, weights, bias[0]);
                 for eight in 0..2 {
@@ -358,54 +436,91 @@ unsafe fn accumulate_narrow(row: &ConvRow, x: usize, mut weights: *const u8, bia
     sums
 }
 
-/// Depthwise, 64 positions at a time; the constants are those of the row where they are not 0.
+/// Depthwise, four times 16 positions at a time: those of the same 16 channels in neighbouring periods, so that weights,
+/// biases and scales stay in registers. The constants are the row's where they are not 0.
 ///
 /// # Safety
 /// `DepthwiseRow::check`; constants that are not 0 are the row's.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn flat<const GROUPS: usize, const TAPS: usize, const PERIOD: usize>(row: &DepthwiseRow, out: &mut [i8]) {
+unsafe fn flat<const GROUPS: usize, const TAPS: usize>(row: &DepthwiseRow, out: &mut [i8]) {
     let groups = if GROUPS == 0 { row.groups.len() } else { GROUPS };
     let taps = if TAPS == 0 { row.taps } else { TAPS };
-    let period = if PERIOD == 0 { row.period } else { PERIOD };
     let epilogue = Epilogue::new(&row.requantize);
     let order = dword_order();
-    let (bias, scales) = (row.requantize.bias.as_ptr().cast::<i32>(), row.requantize.scales.as_ptr().cast::<f32>());
-    let mut position = 0;
-    let mut start = 0;
-    // SAFETY: a group has the bytes of 64 positions from any of the output's on; the weights, biases and scales have
-    // `period` positions, a multiple of 16.
+    let mut first = 0;
+    // SAFETY: a group has the bytes of 16 positions from any of the output's on; the weights, biases and scales have
+    // `period` positions, a multiple of 16; `store_depthwise` keeps inside `out`.
     unsafe {
-        while position < out.len() {
-            let mut sums = [_mm512_setzero_si512(); 4];
-            let mut scale = [_mm512_setzero_ps(); 4];
-            let mut at = start;
-            for j in 0..4 {
-                sums[j] = _mm512_loadu_si512(bias.add(at).cast());
-                scale[j] = _mm512_loadu_ps(scales.add(at));
+        while first < row.period {
+            let bias = _mm512_loadu_si512(row.requantize.bias.as_ptr().add(first).cast());
+            let scale = _mm512_loadu_ps(row.requantize.scales.as_ptr().add(first).cast());
+            let mut position = first;
+            while position < out.len() {
+                // Positions behind the end are computed again, not read.
+                let mut at = [position; 4];
+                for j in 1..4 {
+                    let next = position + j * row.period;
+                    at[j] = if next < out.len() { next } else { position };
+                }
+                let mut sums = [bias; 4];
                 for group in 0..groups {
-                    let input = row.groups[group].as_ptr().add(4 * (position + 16 * j));
+                    let input = row.groups[group].as_ptr();
                     for tap in 0..taps {
-                        let values = _mm512_loadu_si512(input.add(4 * tap * row.tap_stride).cast());
-                        let weights = row.weights.as_ptr().add(4 * ((group * taps + tap) * period + at));
-                        sums[j] = _mm512_dpbusd_epi32(sums[j], values, _mm512_loadu_si512(weights.cast()));
+                        let weights = row.weights.as_ptr().add(4 * ((group * taps + tap) * row.period + first));
+                        let weights = _mm512_loadu_si512(weights.cast());
+                        for j in 0..4 {
+                            let values = input.add(4 * (at[j] + tap * row.tap_stride));
+                            sums[j] = _mm512_dpbusd_epi32(sums[j], _mm512_loadu_si512(values.cast()), weights);
+                        }
                     }
                 }
-                at += 16;
-                if at >= period {
-                    at -= period;
+                let values = _mm512_permutexvar_epi32(order, epilogue.pack(sums, [scale; 4]));
+                let last = position + 3 * row.period;
+                let place = out.as_mut_ptr().add(position);
+                if last + 16 <= out.len() {
+                    let stride = row.period;
+                    if stride == 16 {
+                        _mm512_storeu_si512(place.cast(), values);
+                    } else {
+                        store_four(values, place, stride);
+                    }
+                } else {
+                    for (j, values) in quarters(values).into_iter().enumerate() {
+                        let count = out.len().saturating_sub(position + j * row.period).min(16);
+                        let mask = (1u32 << count).wrapping_sub(1) as __mmask16;
+                        let place = place.wrapping_add(j * row.period);
+                        _mm_mask_storeu_epi8(place, mask, values);
+                    }
                 }
+                position += 4 * row.period;
             }
-            let values = _mm512_permutexvar_epi32(order, epilogue.pack(sums, scale));
-            let count = (out.len() - position).min(64);
-            let place = out.as_mut_ptr().add(position);
-            if count == 64 {
-                _mm512_storeu_si512(place.cast(), values);
-            } else {
-                store_some(values, 64, (1, count), place, 64);
-            }
-            start = at;
-            position += 64;
+            first += 16;
         }
+    }
+}
+
+/// The four lanes of a register.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn quarters(values: __m512i) -> [__m128i; 4] {
+    [
+        _mm512_castsi512_si128(values),
+        _mm512_extracti32x4_epi32(values, 1),
+        _mm512_extracti32x4_epi32(values, 2),
+        _mm512_extracti32x4_epi32(values, 3),
+    ]
+}
+
+/// Stores the four lanes of a register `stride` apart.
+///
+/// # Safety
+/// There is room for 16 values at each place.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn store_four(values: __m512i, place: *mut i8, stride: usize) {
+    for (j, lane) in quarters(values).into_iter().enumerate() {
+        // SAFETY: as the caller promises.
+        unsafe { _mm_storeu_si128(place.add(j * stride).cast(), lane) };
     }
 }
 
@@ -421,13 +536,12 @@ unsafe fn interleave(rows: [&[i8]; 4], flip: u8, to: &mut [u8]) {
     // SAFETY: all below `count`.
     unsafe {
         while at + 64 <= count {
-            let [a, b, c, d] = rows.map(
-                #[inline(always)]
-                |row| {
-                    let values = _mm512_xor_si512(_mm512_loadu_si512(row.as_ptr().add(at).cast()), flips);
-                    _mm512_permutexvar_epi32(quarters, values)
-                },
-            );
+            let mut values = [_mm512_setzero_si512(); 4];
+            for r in 0..4 {
+                let row = _mm512_loadu_si512(rows[r].as_ptr().add(at).cast());
+                values[r] = _mm512_permutexvar_epi32(quarters, _mm512_xor_si512(row, flips));
+            }
+            let [a, b, c, d] = values;
             let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
             let place: *mut __m512i = to.as_mut_ptr().add(4 * at).cast();
             _mm512_storeu_si512(place, _mm512_unpacklo_epi16(ab, cd));
@@ -444,11 +558,12 @@ unsafe fn interleave(rows: [&[i8]; 4], flip: u8, to: &mut [u8]) {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
 fn look_up(table: &[i8; 256], from: &[i8], out: &mut [i8]) {
-    let [a, b, c, d] = [0, 1, 2, 3].map(
-        #[inline(always)]
-        // SAFETY: a quarter of the table.
-        |i| unsafe { _mm512_loadu_si512(table.as_ptr().add(64 * i).cast()) },
-    );
+    let mut quarters = [_mm512_setzero_si512(); 4];
+    for (quarter, values) in quarters.iter_mut().zip(table.as_chunks::<64>().0) {
+        // SAFETY: 64 values.
+        *quarter = unsafe { _mm512_loadu_si512(values.as_ptr().cast()) };
+    }
+    let [a, b, c, d] = quarters;
     let (from, rest) = from.as_chunks::<64>();
     let (chunks, out_rest) = out.as_chunks_mut::<64>();
     for (out, from) in chunks.iter_mut().zip(from) {

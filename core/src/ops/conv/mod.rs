@@ -23,7 +23,7 @@ use crate::arch::parts::Part;
 use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan};
 use crate::shape::{Axis, Size};
-use recipe::{Form, MAX_SEGMENTS, Packed, Recipe};
+use recipe::{Form, MAX_GROUPS, MAX_SEGMENTS, Packed, Recipe};
 use staging::{Columns, Ring};
 
 /// Most inputs whose rows are staged.
@@ -104,11 +104,12 @@ fn staged<I: Isa>(
         }
         let mut segments: Vec<Segment, MAX_SEGMENTS> = Vec::new();
         for shape in &recipe.segments {
-            let channels = usize::from(cx.input(shape.edge).channels) * layout.value;
-            let row = rings.get(shape.edge)?.row(cx, shape.edge, &along, y, shape.row);
-            let input = row.get((shape.column * across.dilation) as usize * channels..)?;
+            let edge = usize::from(shape.edge);
+            let channels = usize::from(cx.input(edge).channels) * layout.value;
+            let row = rings.get(edge)?.row(cx, edge, &along, y, shape.row.into());
+            let input = row.get((u32::from(shape.column) * across.dilation) as usize * channels..)?;
             let stride = across.stride as usize * channels;
-            segments.push(Segment { input, stride, steps: layout.steps(shape.values) }).ok()?;
+            segments.push(Segment { input, stride, steps: layout.steps(shape.values as usize) }).ok()?;
         }
         let row = ConvRow {
             layout,
@@ -146,15 +147,17 @@ fn interleaved<I: Isa>(
     let staged = scratch.get_mut(..recipe.groups() * group_len)?;
     for y in rows {
         staging::interleave(isa, cx, recipe, (&along, columns), y, zeros, staged);
-        let groups: Vec<&[u8], MAX_SEGMENTS> = staged.chunks_exact(group_len).collect();
+        let mut groups: Vec<&[u8], MAX_GROUPS> = Vec::new();
+        for group in staged.chunks_exact(group_len) {
+            groups.push(group).ok()?;
+        }
         let out = part.row(cx.slot(y));
         if recipe.form == Form::Interleaved {
             let stride = across.stride as usize * channels * ROWS;
-            let segments: Vec<Segment, MAX_SEGMENTS> = groups
-                .iter()
-                .zip(&recipe.segments)
-                .map(|(input, shape)| Segment { input, stride, steps: recipe.layout.steps(shape.values) })
-                .collect();
+            let mut segments: Vec<Segment, MAX_GROUPS> = Vec::new();
+            for (input, shape) in groups.iter().zip(&recipe.segments) {
+                segments.push(Segment { input, stride, steps: recipe.layout.steps(shape.values as usize) }).ok()?;
+            }
             let row = ConvRow {
                 layout: recipe.layout,
                 segments: &segments,
@@ -172,9 +175,12 @@ fn interleaved<I: Isa>(
         let (run, step) = if across.stride == 1 { (out.len().max(1), 0) } else { (channels, across.stride as usize) };
         for (x, out) in out.chunks_mut(run).enumerate() {
             let start = x * step * channels * ROWS;
-            let groups: Vec<&[u8], MAX_SEGMENTS> = groups.iter().filter_map(|group| group.get(start..)).collect();
+            let mut from_here: Vec<&[u8], MAX_GROUPS> = Vec::new();
+            for group in &groups {
+                from_here.push(group.get(start..)?).ok()?;
+            }
             let row = DepthwiseRow {
-                groups: &groups,
+                groups: &from_here,
                 taps: across.kernel as usize,
                 tap_stride: across.dilation as usize * channels,
                 weights: packed.weights,

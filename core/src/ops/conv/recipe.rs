@@ -13,7 +13,9 @@ use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan};
 
 /// Most parts that a window falls into; a window of more is gathered.
-pub(super) const MAX_SEGMENTS: usize = 64;
+pub(super) const MAX_SEGMENTS: usize = 32;
+/// Most groups of four kernel rows that are interleaved.
+pub(super) const MAX_GROUPS: usize = 4;
 
 /// Largest magnitude that an accumulator may have after its multiplication: conversions wrap at 2³¹ on some machines.
 const MAX_SCALED: f64 = (1u32 << 30) as f64;
@@ -33,15 +35,15 @@ pub(super) enum Form {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SegmentShape {
     /// Input.
-    pub edge: usize,
+    pub edge: u16,
     /// Kernel row, or group of four of them.
-    pub row: u32,
+    pub row: u16,
     /// First kernel column.
-    pub column: u32,
+    pub column: u16,
     /// Values.
-    pub values: usize,
+    pub values: u32,
     /// Where its weights start among those of an output channel.
-    pub start: usize,
+    pub start: u32,
 }
 
 /// See the [module](self).
@@ -100,7 +102,8 @@ impl Recipe {
         if !fits(conv) {
             return None;
         }
-        if conv.is_depthwise(inputs, outputs) && !upsampled {
+        let groups = rows.div_ceil(ROWS);
+        if conv.is_depthwise(inputs, outputs) && !upsampled && groups <= MAX_GROUPS {
             recipe.form = Form::Depthwise;
             return Some(recipe);
         }
@@ -108,23 +111,23 @@ impl Recipe {
             return None;
         }
         let row_steps = rows * edges.iter().map(|edge| layout.steps(columns * channels(edge))).sum::<usize>();
-        let groups = rows.div_ceil(ROWS);
-        let may_interleave = edges.len() == 1 && !upsampled && !dilated && layout.value == 1;
+        let may_interleave =
+            edges.len() == 1 && !upsampled && !dilated && layout.value == 1 && groups <= MAX_GROUPS;
         if may_interleave && groups * layout.steps(ROWS * columns * inputs) < row_steps {
             recipe.form = Form::Interleaved;
             for row in 0..groups {
-                let values = ROWS * columns * inputs;
-                recipe.segments.push(SegmentShape { edge: 0, row: row as u32, column: 0, values, start: 0 }).ok()?;
+                let values = (ROWS * columns * inputs) as u32;
+                recipe.segments.push(SegmentShape { edge: 0, row: row as u16, column: 0, values, start: 0 }).ok()?;
             }
             return Some(recipe);
         }
         let mut start = 0;
         for (edge, channels) in edges.iter().map(channels).enumerate() {
-            for row in 0..rows as u32 {
+            for row in 0..rows as u16 {
                 // With dilation, the taps of a kernel row are apart.
                 let (step, values) = if dilated { (1, channels) } else { (columns, columns * channels) };
                 for column in (0..columns).step_by(step) {
-                    let column = column as u32;
+                    let (edge, column, values) = (edge as u16, column as u16, values as u32);
                     recipe.segments.push(SegmentShape { edge, row, column, values, start }).ok()?;
                     start += values;
                 }
@@ -139,13 +142,13 @@ impl Recipe {
         let outputs = outputs * usize::from(conv.window.kernel[1]);
         let layout = isa.layout(outputs)?;
         let mut segments = Vec::new();
-        segments.push(SegmentShape { edge: 0, row: 0, column: 0, values: inputs, start: 0 }).ok()?;
+        segments.push(SegmentShape { edge: 0, row: 0, column: 0, values: inputs as u32, start: 0 }).ok()?;
         fits(conv).then_some(Recipe { layout, form: Form::Rows, inputs, outputs, segments, kernel: [1, 1] })
     }
 
     /// Steps of all segments.
     fn steps(&self) -> usize {
-        self.segments.iter().map(|segment| self.layout.steps(segment.values)).sum()
+        self.segments.iter().map(|segment| self.layout.steps(segment.values as usize)).sum()
     }
 
     /// Positions after which the weights of a depthwise convolution repeat.
@@ -188,7 +191,7 @@ impl Recipe {
             match self.form {
                 Form::Interleaved if row >= rows => 0,
                 Form::Interleaved => conv.weights[output * block + row * columns * self.inputs + value / ROWS],
-                _ => conv.weights[output * block + segment.start + value],
+                _ => conv.weights[output * block + segment.start as usize + value],
             }
         };
         self.pack_as(conv, zero_point, weight, bytes)
@@ -219,7 +222,7 @@ impl Recipe {
             let sum: i32 = if depthwise {
                 conv.weights[output..].iter().step_by(self.outputs).map(|&w| i32::from(w)).sum()
             } else {
-                self.segments.iter().map(|s| (0..s.values).map(|v| i32::from(weight(output, s, v))).sum::<i32>()).sum()
+                self.segments.iter().map(|s| (0..s.values as usize).map(|v| i32::from(weight(output, s, v))).sum::<i32>()).sum()
             };
             // The same channel of the plan for each of a transposed convolution's columns.
             let channel = output % conv.bias.len();
@@ -235,10 +238,10 @@ impl Recipe {
         let mut places = out.chunks_exact_mut(value);
         for block in 0..self.layout.blocks(self.outputs) {
             for segment in &self.segments {
-                for step in 0..self.layout.steps(segment.values) {
+                for step in 0..self.layout.steps(segment.values as usize) {
                     for output in block * channels..(block + 1) * channels {
                         for v in step * depth..(step + 1) * depth {
-                            let inside = output < self.outputs && v < segment.values;
+                            let inside = output < self.outputs && v < segment.values as usize;
                             let w = if inside { weight(output, segment, v) } else { 0 };
                             let Some(place) = places.next() else { return };
                             place.copy_from_slice(&i16::from(w).to_le_bytes()[..value]);

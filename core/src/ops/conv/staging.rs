@@ -204,7 +204,9 @@ pub(super) fn interleave<I: Isa>(
     let (before, on_row) = columns.inside(size.width);
     let values = on_row.start * channels..on_row.end * channels;
     let zeros = &mut zeros[..values.len()];
-    zeros.fill(tensor.zero_point);
+    if (0..rows.kernel).any(|tap| rows.position(y, tap).is_none()) {
+        zeros.fill(tensor.zero_point);
+    }
     let row = |tap: u32| match rows.position(y, tap) {
         Some(at) if tap < rows.kernel => &cx.row(0, at)[values.clone()],
         _ => &*zeros,

@@ -1,0 +1,34 @@
+//! AArch64: staged values are int8 as they are.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | `neon` | what every AArch64 CPU has: 16 products in two long multiplications, added up in pairs |
+//! | `neon_dot` | the dot product extension: 16 products in one instruction |
+//! | `neon_i8mm` | the matrix extension: 32 products in one instruction |
+//! | `tile` | what all three have in common: a row, tile by tile |
+//! | `epilogue` | from sums to int8 |
+//! | `instructions` | those that stable Rust has no intrinsics for |
+//! | `bytes` | interleaving, tables |
+//!
+//! All tiles have sixteen registers of sums, which half of the register file holds; the other half holds values and
+//! weights. What differs is what a sum is of, and which values of a row serve several pixels.
+
+mod bytes;
+mod epilogue;
+mod flat;
+mod instructions;
+mod neon_dot;
+mod tile;
+
+pub use neon_dot::NeonDot;
+
+/// Whether this CPU has all of these features; without `std`, whether the target promises them.
+macro_rules! detected {
+    ($($feature:tt),*) => {{
+        #[cfg(feature = "std")]
+        { true $(&& std::arch::is_aarch64_feature_detected!($feature))* }
+        #[cfg(not(feature = "std"))]
+        { true $(&& cfg!(target_feature = $feature))* }
+    }};
+}
+use detected;

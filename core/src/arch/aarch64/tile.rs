@@ -1,0 +1,174 @@
+//! A row of a convolution, tile by tile: what the instruction sets have in common.
+//!
+//! A tile is some pixels by some channels, whose sums stay in sixteen registers from the first step of the window to the
+//! last. An instruction set says what the registers hold ([`Tile`]) and how a step adds to them ([`Walk`]); a walk is
+//! made for windows of a certain shape, in which neighbouring pixels share values.
+
+use core::arch::aarch64::*;
+
+use heapless::Vec;
+
+use super::epilogue::Epilogue;
+use super::instructions::start;
+use crate::arch::job::{ConvRow, Layout, Segment};
+
+/// Sixteen registers of sums: four for every 16 values of the output, `16 / channels` pixels.
+pub(super) type Sums = [int32x4_t; 16];
+
+/// What the registers of a tile hold.
+pub(super) trait Tile<const N: usize> {
+    /// How values and weights lie.
+    const LAYOUT: Layout;
+    /// Pixels of a tile.
+    const PIXELS: usize;
+
+    /// The channel whose bias lane `at` of the first four registers starts with. The others start like these.
+    fn bias(at: usize) -> Option<usize>;
+
+    /// The channel whose scale lane `at` of the four registers that become 16 values is multiplied with.
+    fn scale(at: usize) -> usize;
+
+    /// From sums to the `N` registers of values that they make, pixel by pixel, not yet held to the output range.
+    fn pack(epilogue: &Epilogue, sums: Sums, scales: [float32x4_t; 4]) -> [int8x16_t; N];
+}
+
+/// The way through the segments of a window.
+pub(super) trait Walk: Copy {
+    /// Adds what the segments give the pixels from `x` on.
+    ///
+    /// # Safety
+    /// The CPU has the instructions; `ConvRow::check`; the pixels are below the row's number rounded up to a tile;
+    /// `weights` are those of the segments, for one block. They move behind the last.
+    unsafe fn walk(self, sums: &mut Sums, segments: &[Segment], x: usize, weights: &mut *const u8);
+}
+
+/// Most runs of equal segments that are walked each in its own way.
+const MAX_RUNS: usize = 8;
+
+/// Segments one after the other whose windows have the same shape.
+pub(super) type Runs<'a, K> = Vec<(K, &'a [Segment<'a>]), MAX_RUNS>;
+
+/// The runs of a window, each with what `kind` makes of its `(stride, steps)`; with more than [`MAX_RUNS`] of them,
+/// one of any shape.
+pub(super) fn runs<'a, K>(segments: &'a [Segment<'a>], any: K, kind: impl Fn(usize, usize) -> K) -> Runs<'a, K> {
+    let mut runs = Vec::new();
+    for run in segments.chunk_by(|a, b| (a.stride, a.steps) == (b.stride, b.steps)) {
+        if runs.push((kind(run[0].stride, run[0].steps), run)).is_err() {
+            runs.clear();
+            let _ = runs.push((any, segments));
+            break;
+        }
+    }
+    runs
+}
+
+/// All blocks and pixels of a row.
+///
+/// # Safety
+/// The CPU has the instructions of `walk`, which suits the row's segments; `ConvRow::check`.
+#[inline(always)]
+pub(super) unsafe fn tiles<T: Tile<N>, const N: usize, W: Walk>(walk: W, row: &ConvRow, out: &mut [i8]) {
+    let channels = T::LAYOUT.channels;
+    let block_len = row.steps() * T::LAYOUT.step();
+    let epilogue = Epilogue::new(&row.requantize);
+    for block in 0..T::LAYOUT.blocks(row.outputs) {
+        let (bias, scales) = (&row.requantize.bias[block * channels..], &row.requantize.scales[block * channels..]);
+        let bias: [i32; 16] = core::array::from_fn(|at| T::bias(at).map_or(0, |channel| bias[channel].get()));
+        let scales: [f32; 16] = core::array::from_fn(|at| scales[T::scale(at)].get());
+        // SAFETY: the weights of the block are there, as `check` saw to, and so are x and its place in `out`.
+        unsafe {
+            let weights = row.weights.as_ptr().add(block * block_len);
+            let mut place = out.as_mut_ptr().add(block * channels);
+            let present = (row.outputs - block * channels).min(channels);
+            let whole = if present == channels { row.pixels / T::PIXELS } else { 0 };
+            let mut x = 0;
+            while x < row.pixels {
+                let mut sums = start(&bias);
+                walk.walk(&mut sums, row.segments, x, &mut { weights });
+                let scales = [0, 4, 8, 12].map(
+                    #[inline(always)]
+                    |at| vld1q_f32(scales.as_ptr().add(at)),
+                );
+                let values = epilogue.clamp(T::pack(&epilogue, sums, scales));
+                x += T::PIXELS;
+                if x <= whole * T::PIXELS {
+                    store(values, channels, place, row.out_stride);
+                } else {
+                    let pixels = T::PIXELS.min(row.pixels - (x - T::PIXELS));
+                    store_some(values, channels, (pixels, present), place, row.out_stride);
+                }
+                place = place.wrapping_add(T::PIXELS * row.out_stride);
+            }
+        }
+    }
+}
+
+/// Stores whole registers, which hold `channels` (4, 8 or 16) values of each of their pixels.
+///
+/// # Safety
+/// There are so many values at `place`, pixels `stride` apart.
+#[inline(always)]
+unsafe fn store<const N: usize>(values: [int8x16_t; N], channels: usize, place: *mut i8, stride: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if stride == channels {
+            for i in 0..N {
+                vst1q_s8(place.add(16 * i), values[i]);
+            }
+            return;
+        }
+        let mut place = place;
+        for i in 0..N {
+            if channels == 8 {
+                let halves = vreinterpretq_s64_s8(values[i]);
+                vst1q_lane_s64::<0>(place.cast(), halves);
+                vst1q_lane_s64::<1>(place.add(stride).cast(), halves);
+                place = place.wrapping_add(2 * stride);
+            } else {
+                let quarters = vreinterpretq_s32_s8(values[i]);
+                vst1q_lane_s32::<0>(place.cast(), quarters);
+                vst1q_lane_s32::<1>(place.add(stride).cast(), quarters);
+                vst1q_lane_s32::<2>(place.add(2 * stride).cast(), quarters);
+                vst1q_lane_s32::<3>(place.add(3 * stride).cast(), quarters);
+                place = place.wrapping_add(4 * stride);
+            }
+        }
+    }
+}
+
+/// Stores the first `present` of the `channels` values of the first pixels.
+///
+/// # Safety
+/// There are so many values at `place`, pixels `stride` apart; no more than four registers.
+#[inline(always)]
+unsafe fn store_some<const N: usize>(
+    values: [int8x16_t; N],
+    channels: usize,
+    (pixels, present): (usize, usize),
+    place: *mut i8,
+    stride: usize,
+) {
+    let mut buffer = [0; 64];
+    for i in 0..N {
+        // SAFETY: a register's bytes.
+        unsafe { vst1q_s8(buffer[16 * i..16 * i + 16].as_mut_ptr(), values[i]) };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { copy_some(&buffer, channels, (pixels, present), place, stride) };
+}
+
+/// # Safety
+/// There is room for `present` values at `place`, and `stride` behind it, so many times.
+#[cold]
+unsafe fn copy_some(
+    buffer: &[i8; 64],
+    channels: usize,
+    (pixels, present): (usize, usize),
+    place: *mut i8,
+    stride: usize,
+) {
+    for (pixel, from) in buffer.chunks_exact(channels).take(pixels).enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), place.add(pixel * stride), present.min(from.len())) };
+    }
+}
