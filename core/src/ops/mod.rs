@@ -133,7 +133,6 @@ pub(crate) fn scratch_len<I: Isa>(isa: I, plan: &Plan, operator: &Operator, outp
         Op::ConvTranspose { conv, output_padding } => {
             side_by_side::scratch_len(isa, plan, operator.inputs, (conv, *output_padding), outputs, size)
         }
-        Op::MaxPool(_) => size.width as usize * outputs,
         Op::AveragePool(_) => pool::scratch_len(size, outputs),
         Op::Resize(resize) => resample::scratch_len(resize, size, outputs),
         Op::Concat { tables } => table::scratch_len(tables, size.width as usize, outputs),
@@ -166,7 +165,7 @@ fn row<I: Isa>(isa: I, cx: &Context, operator: &Operator, y: u32, out: &mut [i8]
     match &operator.op {
         Op::Conv(_) => {}
         Op::ConvTranspose { conv, output_padding } => transpose::row(isa, cx, conv, *output_padding, y, out),
-        Op::MaxPool(window) => pool::max(isa, cx, window, y, out, scratch),
+        Op::MaxPool(window) => pool::max(isa, cx, window, y, out),
         Op::AveragePool(pool) => pool::average(isa, cx, pool, y, out, scratch),
         Op::GlobalAveragePool(factor) => pool::global_average(isa, cx, *factor, out),
         Op::Resize(resize) => resample::row(isa, cx, resize, y, out, scratch),

@@ -1,4 +1,4 @@
-//! MaxPool, AveragePool and GlobalAveragePool: first down, over whole rows, then across.
+//! MaxPool, AveragePool and GlobalAveragePool.
 
 use core::ops::Range;
 
@@ -29,80 +29,49 @@ pub(super) fn scratch_len(size: Size, channels: usize) -> usize {
 }
 
 /// The largest value in the window; −128 where the window lies in the padding altogether.
-pub(super) fn max<I: Isa>(isa: I, cx: &Context, window: &Window, y: u32, out: &mut [i8], scratch: &mut [u8]) {
+pub(super) fn max<I: Isa>(isa: I, cx: &Context, window: &Window, y: u32, out: &mut [i8]) {
     let Some((rows, columns)) = axes(cx.size(0), window) else { return };
     let channels = usize::from(cx.output().channels);
     let span = under(&columns, &cx.columns);
     let values = span.start as usize * channels..span.end as usize * channels;
-    let scratch: &mut [i8] = zerocopy::transmute_mut!(scratch);
-    let Some(highest) = scratch.get_mut(..values.len()) else { return };
-    let mut taps = (0..rows.kernel).filter_map(|tap| rows.position(y, tap)).map(|at| &cx.row(0, at)[values.clone()]);
-    match (taps.next(), taps.next()) {
-        (Some(a), Some(b)) => isa.vectorize(HigherOfTwo { a, b, highest }),
-        (Some(row), None) => highest.copy_from_slice(row),
-        _ => highest.fill(i8::MIN),
-    }
-    taps.for_each(|row| isa.vectorize(Higher { row, highest }));
+    let row = |tap| rows.position(y, tap).map(|at| &cx.row(0, at)[values.clone()]);
     let across = Across { columns: &columns, first: cx.columns.start, start: span.start, channels };
     // With `ceil`, half of the last window may be missing.
-    if across.halves() && highest.len() == 2 * out.len() {
-        return match channels {
-            8 => isa.vectorize(Halves::<8> { highest, out }),
-            16 => isa.vectorize(Halves::<16> { highest, out }),
-            32 => isa.vectorize(Halves::<32> { highest, out }),
-            64 => isa.vectorize(Halves::<64> { highest, out }),
-            _ => isa.vectorize(Highest { across, highest, out }),
-        };
+    if rows.kernel == 2
+        && let (Some(a), Some(b)) = (row(0), row(1))
+        && across.halves()
+        && values.len() == 2 * out.len()
+    {
+        match channels {
+            8 => return isa.vectorize(Squares::<8> { a, b, out }),
+            16 => return isa.vectorize(Squares::<16> { a, b, out }),
+            32 => return isa.vectorize(Squares::<32> { a, b, out }),
+            64 => return isa.vectorize(Squares::<64> { a, b, out }),
+            _ => {}
+        }
     }
-    isa.vectorize(Highest { across, highest, out });
+    out.fill(i8::MIN);
+    for row in (0..rows.kernel).filter_map(row) {
+        isa.vectorize(Highest { across: &across, row, out });
+    }
 }
 
-/// The larger of each value of two rows.
-struct HigherOfTwo<'a> {
+/// Squares of four pixels, side by side.
+struct Squares<'a, const C: usize> {
     a: &'a [i8],
     b: &'a [i8],
-    highest: &'a mut [i8],
-}
-
-impl Work for HigherOfTwo<'_> {
-    #[inline(always)]
-    fn run(self) {
-        for ((highest, &a), &b) in self.highest.iter_mut().zip(self.a).zip(self.b) {
-            *highest = a.max(b);
-        }
-    }
-}
-
-/// The larger of each value and the row's.
-struct Higher<'a> {
-    row: &'a [i8],
-    highest: &'a mut [i8],
-}
-
-impl Work for Higher<'_> {
-    #[inline(always)]
-    fn run(self) {
-        for (highest, &value) in self.highest.iter_mut().zip(self.row) {
-            *highest = value.max(*highest);
-        }
-    }
-}
-
-/// Pairs of pixels, side by side.
-struct Halves<'a, const C: usize> {
-    highest: &'a [i8],
     out: &'a mut [i8],
 }
 
-impl<const C: usize> Work for Halves<'_, C> {
+impl<const C: usize> Work for Squares<'_, C> {
     #[inline(always)]
     fn run(self) {
-        let pairs = self.highest.as_chunks::<C>().0.as_chunks::<2>().0;
-        for (out, [left, right]) in self.out.as_chunks_mut::<C>().0.iter_mut().zip(pairs) {
+        let [a, b] = [self.a, self.b].map(|row| row.as_chunks::<C>().0.as_chunks::<2>().0);
+        for (out, (a, b)) in self.out.as_chunks_mut::<C>().0.iter_mut().zip(a.iter().zip(b)) {
             // Made in registers, then stored: so the compiler need not fear that it overwrites its inputs.
             let mut values = [0; C];
             for c in 0..C {
-                values[c] = left[c].max(right[c]);
+                values[c] = a[0][c].max(a[1][c]).max(b[0][c].max(b[1][c]));
             }
             *out = values;
         }
@@ -134,10 +103,10 @@ impl Across<'_> {
     }
 }
 
-/// The largest under any window.
+/// The largest of what is there and of what a row has under each window.
 struct Highest<'a> {
-    across: Across<'a>,
-    highest: &'a [i8],
+    across: &'a Across<'a>,
+    row: &'a [i8],
     out: &'a mut [i8],
 }
 
@@ -146,9 +115,8 @@ impl Work for Highest<'_> {
     fn run(self) {
         let channels = self.across.channels;
         for (x, out) in (self.across.first..).zip(self.out.chunks_exact_mut(channels)) {
-            out.fill(i8::MIN);
             for at in self.across.taps(x) {
-                for (out, &value) in out.iter_mut().zip(&self.highest[at..at + channels]) {
+                for (out, &value) in out.iter_mut().zip(&self.row[at..at + channels]) {
                     *out = value.max(*out);
                 }
             }
