@@ -23,12 +23,49 @@ pub(crate) struct Layout {
     pub depth: usize,
     /// Output channels that one block of weights serves; the last block is filled up with weights of 0.
     pub channels: usize,
+    /// How many channels lie together in a staged row, the most first. A pixel's channels are cut into planes so wide, and
+    /// a row is staged plane after plane; what is missing in the last is never looked at. With none, a row is one plane.
+    pub planes: &'static [usize],
+}
+
+/// Planes of a staged row, one behind the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Planes {
+    /// The first of their channels.
+    pub first: usize,
+    /// Channels of all of them; the last plane may lack some.
+    pub channels: usize,
+    /// Channels that a plane has room for.
+    pub width: usize,
+    /// How many.
+    pub count: usize,
 }
 
 impl Layout {
     /// Bytes of the weights of one step of one block: `[channels][depth]` values.
     pub const fn step(&self) -> usize {
         self.channels * self.depth * self.value
+    }
+
+    /// How a pixel of so many channels is cut, the widest planes first.
+    pub fn cut(&self, channels: usize) -> impl Iterator<Item = Planes> {
+        let narrowest = self.planes.last().copied().unwrap_or(channels);
+        let widths = if self.planes.is_empty() { core::slice::from_ref(&WHOLE) } else { self.planes };
+        let mut first = 0;
+        widths.iter().filter_map(move |&width| {
+            let width = if width == WHOLE { channels } else { width };
+            let left = channels - first;
+            // One more where narrower planes would take as much room.
+            let count = (left + narrowest - 1) / width;
+            let planes = Planes { first, channels: left.min(count * width), width, count };
+            first += planes.channels;
+            (count > 0).then_some(planes)
+        })
+    }
+
+    /// Values of a pixel of so many channels, with the room in its planes.
+    pub fn room(&self, channels: usize) -> usize {
+        self.cut(channels).map(|planes| planes.count * planes.width).sum()
     }
 
     /// Steps that a segment of so many values takes.
@@ -42,20 +79,27 @@ impl Layout {
     }
 }
 
-/// A part of every pixel's window whose values are consecutive bytes.
+/// Stands for all channels of a pixel.
+const WHOLE: usize = usize::MAX;
+
+/// A part of every pixel's window whose values are consecutive bytes; the same in several planes.
 #[derive(Clone, Copy)]
 pub(crate) struct Segment<'a> {
     /// The values, from the first of the first pixel's window on. There are at least
-    /// `(pixels rounded up to TILE − 1) · stride + steps · depth · value + SLACK` bytes.
+    /// `(planes − 1) · pitch + (pixels rounded up to TILE − 1) · stride + steps · depth · value + SLACK` bytes.
     pub input: &'a [u8],
     /// Bytes from a pixel's window to the next.
     pub stride: usize,
-    /// Steps of [`Layout::depth`] values.
+    /// Steps of [`Layout::depth`] values, in each plane.
     pub steps: usize,
+    /// How many planes; one where [`Layout::planes`] are none.
+    pub planes: usize,
+    /// Bytes from a plane to the next.
+    pub pitch: usize,
 }
 
 impl Segment<'_> {
-    /// Bytes that may be read for so many pixels.
+    /// Bytes of a plane that may be read for so many pixels.
     pub const fn reach(pixels: usize, stride: usize, steps: usize, layout: &Layout) -> usize {
         (pixels.next_multiple_of(TILE).saturating_sub(1)) * stride + steps * layout.depth * layout.value + SLACK
     }
@@ -69,6 +113,8 @@ pub(crate) struct Requantize<'a> {
     pub bias: &'a [I32],
     /// Factors; `|accumulator · factor|` stays below 2³⁰.
     pub scales: &'a [F32],
+    /// Whether it stays below 2¹⁵ − 256 too, so that 16 bits hold it with its zero point.
+    pub small: bool,
     /// Added after rounding.
     pub zero_point: i8,
     /// Output range.
@@ -79,7 +125,7 @@ pub(crate) struct Requantize<'a> {
 pub(crate) struct ConvRow<'a> {
     /// How values and weights lie.
     pub layout: Layout,
-    /// All parts of the window; their steps follow each other in the weights.
+    /// All parts of the window; their steps follow each other in the weights, plane by plane.
     pub segments: &'a [Segment<'a>],
     /// `[blocks][steps of all segments][channels][depth]` values.
     pub weights: &'a [u8],
@@ -98,13 +144,15 @@ pub(crate) struct ConvRow<'a> {
 impl ConvRow<'_> {
     /// Steps of all segments.
     pub fn steps(&self) -> usize {
-        self.segments.iter().map(|segment| segment.steps).sum()
+        self.segments.iter().map(|segment| segment.planes * segment.steps).sum()
     }
 
     /// Panics unless every slice is as long as a kernel relies on: what makes the pointers in kernels sound.
     pub fn check(&self, out: &[i8]) {
         for segment in self.segments {
-            assert!(segment.input.len() >= Segment::reach(self.pixels, segment.stride, segment.steps, &self.layout));
+            assert!(segment.planes == 1 || segment.planes > 1 && !self.layout.planes.is_empty());
+            let reach = Segment::reach(self.pixels, segment.stride, segment.steps, &self.layout);
+            assert!(segment.input.len() >= (segment.planes - 1) * segment.pitch + reach);
         }
         let blocks = self.layout.blocks(self.outputs);
         assert!(self.weights.len() >= blocks * self.steps() * self.layout.step());

@@ -24,7 +24,7 @@ pub mod aarch64;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 
-use core::ops::Deref;
+use core::ops::{Deref, Range};
 
 use heapless::Vec;
 
@@ -57,6 +57,12 @@ pub(crate) trait Isa: Copy + Send + Sync {
     /// long as `from`.
     fn stage(self, from: &[i8], layout: &Layout, to: &mut [u8]) {
         self.vectorize(scalar::Stage { from, layout, to });
+    }
+
+    /// Stages some channels of pixels of `channels` values each into a plane: pixels of `to.len() / pixels` bytes, of which
+    /// the first are these. Only asked for where [`Layout::planes`] are.
+    fn stage_plane(self, from: &[i8], channels: usize, plane: Range<usize>, to: &mut [u8]) {
+        scalar::stage_plane(from, channels, plane, to);
     }
 
     /// Interleaves four rows of equal length: `to[4 · i + r] = rows[r][i] ^ flip`.
@@ -145,6 +151,15 @@ kernels! { $
     /// NEON with the dot product extension.
     #[cfg(target_arch = "aarch64")]
     NeonDot(aarch64::NeonDot),
+    /// AVX2 without VNNI.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(x86_64::Avx2),
+    /// AVX2 with VNNI.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni(x86_64::AvxVnni),
+    /// The same kernels, in the encoding of AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    Avx512VlVnni(x86_64::Avx512VlVnni),
     /// AVX-512 with VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni(x86_64::Avx512Vnni),

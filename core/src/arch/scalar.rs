@@ -1,5 +1,7 @@
 //! Portable Rust, in a form that compilers vectorize: the definition of every result.
 
+use core::ops::Range;
+
 use super::job::{ConvRow, DepthwiseRow, Layout};
 use super::{Isa, Work};
 
@@ -59,6 +61,17 @@ impl Work for Stage<'_> {
             for (to, &from) in self.to.as_chunks_mut::<2>().0.iter_mut().zip(self.from) {
                 *to = i16::from(from ^ flip as i8).to_le_bytes();
             }
+        }
+    }
+}
+
+/// See [`Isa::stage_plane`].
+pub(super) fn stage_plane(from: &[i8], channels: usize, plane: Range<usize>, to: &mut [u8]) {
+    let pixels = from.chunks_exact(channels);
+    let width = to.len() / pixels.len().max(1);
+    for (pixel, to) in pixels.zip(to.chunks_exact_mut(width.max(1))) {
+        for (to, &from) in to.iter_mut().zip(&pixel[plane.clone()]) {
+            *to = from as u8;
         }
     }
 }

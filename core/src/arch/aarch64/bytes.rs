@@ -1,9 +1,89 @@
 //! Work on bytes that every AArch64 CPU does alike.
 
 use core::arch::aarch64::*;
+use core::arch::asm;
+use core::ops::Range;
+
+use zerocopy::IntoBytes;
 
 use crate::arch::Work;
 use crate::arch::scalar;
+
+/// See [`crate::arch::Isa::stage_plane`].
+pub(super) fn stage_plane(from: &[i8], channels: usize, plane: Range<usize>, to: &mut [u8]) {
+    let pixels = from.len() / channels;
+    let width = to.len() / pixels.max(1);
+    // Whole planes, four or eight pixels at a time.
+    let whole = match (width, plane.len()) {
+        (16, 16) => pixels / 4 * 4,
+        (8, 8) => pixels / 8 * 8,
+        _ => 0,
+    };
+    assert!(plane.end <= channels);
+    // SAFETY: the plane is inside every pixel, and `to` has its width for each.
+    unsafe {
+        let (from, to) = (from.as_ptr().add(plane.start), to.as_mut_ptr());
+        if width == 16 {
+            copy_4_x_16(from, channels, to, whole / 4);
+        } else {
+            copy_8_x_8(from, channels, to, whole / 8);
+        }
+    }
+    scalar::stage_plane(&from[whole * channels..], channels, plane, &mut to[whole * width..]);
+}
+
+/// `count` times 16 bytes of each of four pixels, `stride` apart, into consecutive bytes.
+///
+/// # Safety
+/// They are there, as are their places.
+unsafe fn copy_4_x_16(mut from: *const i8, stride: usize, mut to: *mut u8, count: usize) {
+    for _ in 0..count {
+        // SAFETY: the caller's promise.
+        unsafe {
+            asm!(
+                "ld1 {{v0.16b}}, [{from}], {stride}",
+                "ld1 {{v1.16b}}, [{from}], {stride}",
+                "ld1 {{v2.16b}}, [{from}], {stride}",
+                "ld1 {{v3.16b}}, [{from}], {stride}",
+                "st1 {{v0.16b-v3.16b}}, [{to}], #64",
+                from = inout(reg) from, stride = in(reg) stride, to = inout(reg) to,
+                out("v0") _, out("v1") _, out("v2") _, out("v3") _,
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+}
+
+/// The same for 8 bytes of each of eight pixels.
+///
+/// # Safety
+/// As above.
+unsafe fn copy_8_x_8(mut from: *const i8, stride: usize, mut to: *mut u8, count: usize) {
+    for _ in 0..count {
+        // SAFETY: the caller's promise.
+        unsafe {
+            asm!(
+                "ld1 {{v0.8b}}, [{from}], {stride}",
+                "ld1 {{v0.d}}[1], [{from}], {stride}",
+                "ld1 {{v1.8b}}, [{from}], {stride}",
+                "ld1 {{v1.d}}[1], [{from}], {stride}",
+                "ld1 {{v2.8b}}, [{from}], {stride}",
+                "ld1 {{v2.d}}[1], [{from}], {stride}",
+                "ld1 {{v3.8b}}, [{from}], {stride}",
+                "ld1 {{v3.d}}[1], [{from}], {stride}",
+                "st1 {{v0.16b-v3.16b}}, [{to}], #64",
+                from = inout(reg) from, stride = in(reg) stride, to = inout(reg) to,
+                out("v0") _, out("v1") _, out("v2") _, out("v3") _,
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+}
+
+/// See [`crate::arch::Isa::stage`]: a copy.
+pub(super) fn stage(from: &[i8], to: &mut [u8]) {
+    to.copy_from_slice(from.as_bytes());
+}
 
 /// See [`crate::arch::Isa::interleave`]; `flip` is 0 here.
 pub(super) fn interleave(rows: [&[i8]; 4], to: &mut [u8]) {

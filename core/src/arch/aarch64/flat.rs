@@ -7,7 +7,7 @@ use core::arch::aarch64::*;
 use core::array::from_fn;
 
 use super::epilogue::Epilogue;
-use super::instructions::{dot, load_4, load_other_4, start_4};
+use super::instructions::{dot, load_first_4, load_weights, start_4};
 use crate::arch::job::{DepthwiseRow, ROWS};
 
 /// With dot products.
@@ -53,12 +53,12 @@ unsafe fn one_period(row: &DepthwiseRow, out: &mut [i8]) {
             || {
                 let mut sums = start_4(bias);
                 for tap in 0..3 {
-                    let values = load_4(&mut from[tap]);
+                    let values = load_first_4(&mut from[tap]);
                     for j in 0..4 {
                         dot(&mut sums[j], values[j], weights[tap][j]);
                     }
                 }
-                epilogue.clamp([epilogue.pack(sums, scales)])[0]
+                epilogue.values([sums], scales)[0]
             },
         );
     }
@@ -84,13 +84,13 @@ unsafe fn three_taps(row: &DepthwiseRow, out: &mut [i8]) {
             || unsafe {
                 let mut sums = start_4(bias);
                 for tap in 0..3 {
-                    let values = load_other_4(&mut from[tap]);
-                    let weights = load_4(&mut weights[tap]);
+                    let values = load_first_4(&mut from[tap]);
+                    let weights = load_weights(&mut weights[tap]);
                     for j in 0..4 {
                         dot(&mut sums[j], values[j], weights[j]);
                     }
                 }
-                let values = epilogue.clamp([epilogue.pack(sums, scales(scale))])[0];
+                let values = epilogue.values([sums], scales(scale))[0];
                 bias = bias.wrapping_add(16);
                 scale = scale.wrapping_add(16);
                 values
@@ -116,8 +116,8 @@ unsafe fn any(row: &DepthwiseRow, out: &mut [i8]) {
             for group in row.groups {
                 let mut from = group.as_ptr().add(ROWS * 16 * chunk);
                 for _ in 0..row.taps {
-                    let values = load_other_4(&mut { from });
-                    let tap = load_4(&mut { weights });
+                    let values = load_first_4(&mut { from });
+                    let tap = load_weights(&mut { weights });
                     for j in 0..4 {
                         dot(&mut sums[j], values[j], tap[j]);
                     }
@@ -126,7 +126,7 @@ unsafe fn any(row: &DepthwiseRow, out: &mut [i8]) {
                 }
             }
             let scales = scales(row.requantize.scales.as_ptr().cast::<f32>().add(at));
-            store_some(epilogue.clamp([epilogue.pack(sums, scales)])[0], out);
+            store_some(epilogue.values([sums], scales)[0], out);
         }
     }
 }

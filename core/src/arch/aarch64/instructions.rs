@@ -9,49 +9,53 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-/// Four registers of bytes; `from` moves behind them.
-#[inline(always)]
-pub(super) unsafe fn load_4(from: &mut *const u8) -> [int8x16_t; 4] {
-    let (a, b, c, d);
-    // SAFETY: the caller's promise.
-    unsafe {
-        asm!(
-            "ld1 {{v28.16b-v31.16b}}, [{from}], #64",
-            from = inout(reg) *from, out("v28") a, out("v29") b, out("v30") c, out("v31") d,
-            options(readonly, nostack, preserves_flags),
-        );
-    }
-    [a, b, c, d]
+/// A load of consecutive registers, which stay where they are loaded; `from` moves behind them.
+macro_rules! load {
+    ($(#[$doc:meta])* $name:ident($count:literal) $registers:literal $bytes:literal $($value:ident $register:tt)*) => {
+        $(#[$doc])*
+        #[inline(always)]
+        pub(super) unsafe fn $name(from: &mut *const u8) -> [int8x16_t; $count] {
+            $(let $value;)*
+            // SAFETY: the caller's promise.
+            unsafe {
+                asm!(
+                    concat!("ld1 {{", $registers, "}}, [{from}], #", $bytes),
+                    from = inout(reg) *from, $(out($register) $value,)*
+                    options(readonly, nostack, preserves_flags),
+                );
+            }
+            [$($value),*]
+        }
+    };
 }
 
-/// The same into other registers, so that both can be kept.
-#[inline(always)]
-pub(super) unsafe fn load_other_4(from: &mut *const u8) -> [int8x16_t; 4] {
-    let (a, b, c, d);
-    // SAFETY: the caller's promise.
-    unsafe {
-        asm!(
-            "ld1 {{v24.16b-v27.16b}}, [{from}], #64",
-            from = inout(reg) *from, out("v24") a, out("v25") b, out("v26") c, out("v27") d,
-            options(readonly, nostack, preserves_flags),
-        );
-    }
-    [a, b, c, d]
+load! {
+    /// Weights of two steps.
+    load_weights(4) "v28.16b-v31.16b" "64" a "v28" b "v29" c "v30" d "v31"
 }
-
-/// Two registers of bytes; `from` moves behind them.
-#[inline(always)]
-pub(super) unsafe fn load_2(from: &mut *const u8) -> [int8x16_t; 2] {
-    let (a, b);
-    // SAFETY: the caller's promise.
-    unsafe {
-        asm!(
-            "ld1 {{v28.16b-v29.16b}}, [{from}], #32",
-            from = inout(reg) *from, out("v28") a, out("v29") b,
-            options(readonly, nostack, preserves_flags),
-        );
-    }
-    [a, b]
+load! {
+    /// Weights of one step.
+    load_half_weights(2) "v28.16b-v29.16b" "32" a "v28" b "v29"
+}
+load! {
+    /// The first values.
+    load_first_4(4) "v24.16b-v27.16b" "64" a "v24" b "v25" c "v26" d "v27"
+}
+load! {
+    /// The first values.
+    load_first_3(3) "v24.16b-v26.16b" "48" a "v24" b "v25" c "v26"
+}
+load! {
+    /// The first values.
+    load_first_2(2) "v24.16b-v25.16b" "32" a "v24" b "v25"
+}
+load! {
+    /// The values behind the first four.
+    load_next_4(4) "v8.16b-v11.16b" "64" a "v8" b "v9" c "v10" d "v11"
+}
+load! {
+    /// The values behind these.
+    load_last_2(2) "v12.16b-v13.16b" "32" a "v12" b "v13"
 }
 
 /// A register of bytes; `from` moves behind it.

@@ -5,6 +5,8 @@
 //! | `neon` | what every AArch64 CPU has: 16 products in two long multiplications, added up in pairs |
 //! | `neon_dot` | the dot product extension: 16 products in one instruction |
 //! | `neon_i8mm` | the matrix extension: 32 products in one instruction |
+//! | `narrow` | dot products for very few output channels |
+//! | `flat` | depthwise convolutions |
 //! | `tile` | what all three have in common: a row, tile by tile |
 //! | `epilogue` | from sums to int8 |
 //! | `instructions` | those that stable Rust has no intrinsics for |
@@ -17,6 +19,7 @@ mod bytes;
 mod epilogue;
 mod flat;
 mod instructions;
+mod narrow;
 mod neon_dot;
 mod tile;
 

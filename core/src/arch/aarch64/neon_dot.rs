@@ -3,18 +3,27 @@
 //!
 //! The tile is 8 pixels by 8 channels. A register holds the sums of one pixel and four channels; a step of the window, 4
 //! bytes of every pixel, takes two registers of weights and 16 `sdot`, each of which picks the 4 bytes of its pixel out of
-//! a register of values. Windows overlap, so these serve several pixels and steps:
+//! a register of values. Rows are staged in planes of 16, 8 or 4 channels, so the windows of neighbouring pixels overlap,
+//! and the values of all eight fit a few registers:
 //!
-//! - [`Near`]: pixels are so near that the windows of all eight fit a few registers of consecutive bytes.
-//! - [`Taps3`]: three taps of a multiple of 8 channels; 10 registers, one per pixel of the input.
-//! - [`Apart`]: any window; every pixel has 16 bytes of its own at a time.
+//! | channels of a plane | registers of values, and `sdot`, for one tap | for three taps of a kernel row |
+//! | --- | --- | --- |
+//! | 16 | 8, 64 | 10, 192 |
+//! | 8 | 4, 32 | 5, 96 |
+//! | 4, or four kernel rows of one channel | 2, 16 | 3, 48 |
+//!
+//! All other windows ([`Apart`]) load 16 bytes of every pixel at a time.
 
 use core::arch::aarch64::*;
+use core::ops::Range;
 
-use super::epilogue::Epilogue;
-use super::instructions::{dot_lane, load, load_2, load_4, load_other_4};
-use super::tile::{Runs, Sums, Tile, Walk, runs, tiles};
-use super::{bytes, detected, flat};
+use heapless::Vec;
+
+use super::instructions::{
+    dot_lane, load, load_first_2, load_first_3, load_first_4, load_half_weights, load_last_2, load_next_4, load_weights,
+};
+use super::tile::{Sums, Tile, Walk, places, tiles, ways};
+use super::{bytes, detected, flat, narrow};
 use crate::arch::Isa;
 use crate::arch::job::{ConvRow, DepthwiseRow, Layout, Segment};
 
@@ -32,14 +41,14 @@ impl NeonDot {
 impl Isa for NeonDot {
     const NAME: &'static str = "aarch64-neon-dot";
 
-    fn layout(self, _: usize) -> Option<Layout> {
-        Some(Eight::LAYOUT)
+    fn layout(self, outputs: usize) -> Option<Layout> {
+        Some(if outputs <= narrow::MOST { narrow::LAYOUT } else { LAYOUT })
     }
 
     fn conv(self, row: &ConvRow, out: &mut [i8]) {
         row.check(out);
         // SAFETY: `self` proves the feature; `check` saw to the lengths that the pointers rely on.
-        unsafe { conv(row, out) }
+        unsafe { if row.layout == narrow::LAYOUT { narrow::conv(row, out) } else { conv(row, out) } }
     }
 
     fn depthwise(self, row: &DepthwiseRow, out: &mut [i8]) {
@@ -52,6 +61,10 @@ impl Isa for NeonDot {
         to.copy_from_slice(zerocopy::IntoBytes::as_bytes(from));
     }
 
+    fn stage_plane(self, from: &[i8], channels: usize, plane: Range<usize>, to: &mut [u8]) {
+        bytes::stage_plane(from, channels, plane, to);
+    }
+
     fn interleave(self, rows: [&[i8]; 4], _: u8, to: &mut [u8]) {
         bytes::interleave(rows, to);
     }
@@ -61,11 +74,14 @@ impl Isa for NeonDot {
     }
 }
 
+/// How values and weights lie.
+pub(super) const LAYOUT: Layout = Layout { value: 1, flip: 0, depth: 4, channels: 8, planes: &[16, 8, 4] };
+
 /// 8 pixels by 8 channels: register `2 · p + c` has the sums of pixel p and channels 4 · c to 4 · c + 3.
 struct Eight;
 
 impl Tile<4> for Eight {
-    const LAYOUT: Layout = Layout { value: 1, flip: 0, depth: 4, channels: 8 };
+    const LAYOUT: Layout = LAYOUT;
     const PIXELS: usize = 8;
 
     fn bias(at: usize) -> Option<usize> {
@@ -77,13 +93,8 @@ impl Tile<4> for Eight {
     }
 
     #[inline(always)]
-    fn pack(epilogue: &Epilogue, s: Sums, scales: [float32x4_t; 4]) -> [int8x16_t; 4] {
-        [
-            epilogue.pack([s[0], s[1], s[2], s[3]], scales),
-            epilogue.pack([s[4], s[5], s[6], s[7]], scales),
-            epilogue.pack([s[8], s[9], s[10], s[11]], scales),
-            epilogue.pack([s[12], s[13], s[14], s[15]], scales),
-        ]
+    fn whole(s: Sums) -> [[int32x4_t; 4]; 4] {
+        [[s[0], s[1], s[2], s[3]], [s[4], s[5], s[6], s[7]], [s[8], s[9], s[10], s[11]], [s[12], s[13], s[14], s[15]]]
     }
 }
 
@@ -91,72 +102,69 @@ impl Tile<4> for Eight {
 /// The CPU has the extension; `ConvRow::check`.
 #[target_feature(enable = "dotprod")]
 unsafe fn conv(row: &ConvRow, out: &mut [i8]) {
-    let runs = runs(row.segments, Shape::Apart, Shape::of);
-    // SAFETY: each way suits the shape that it is chosen for.
+    let places = places(row.segments).unwrap_or_default();
+    let any = || Vec::from([Way::Apart(Apart(row.segments))]);
+    let ways = if places.is_empty() { any() } else { ways(row.segments, &places, Way::new).unwrap_or_else(any) };
+    // SAFETY: the ways go through all segments, each in one that suits it.
     unsafe {
-        match runs[..] {
-            [(Shape::Interleaved3, _)] => tiles::<Eight, 4, _>(Near::<1, 3, 3>, row, out),
-            [(Shape::Eight1, _)] => tiles::<Eight, 4, _>(Near::<2, 2, 4>, row, out),
-            [(Shape::Eight3, _)] => tiles::<Eight, 4, _>(Near::<2, 6, 5>, row, out),
-            [(Shape::Sixteen1, _)] => tiles::<Eight, 4, _>(Near::<4, 4, 8>, row, out),
-            [(Shape::Sixteen3, _)] => tiles::<Eight, 4, _>(Near::<4, 12, 10>, row, out),
-            [(Shape::Taps3, _)] => tiles::<Eight, 4, _>(Taps3, row, out),
-            [(Shape::Apart, _)] => tiles::<Eight, 4, _>(Apart, row, out),
-            _ => tiles::<Eight, 4, _>(Mixed(&runs), row, out),
+        match ways[..] {
+            [Way::Four1(way)] => tiles::<Eight, 4, _>(way, row, out),
+            [Way::Four3(way)] => tiles::<Eight, 4, _>(way, row, out),
+            [Way::Eight1(way)] => tiles::<Eight, 4, _>(way, row, out),
+            [Way::Eight3(way)] => tiles::<Eight, 4, _>(way, row, out),
+            [Way::Sixteen1(way)] => tiles::<Eight, 4, _>(way, row, out),
+            [Way::Sixteen3(way)] => tiles::<Eight, 4, _>(way, row, out),
+            [Way::Apart(way)] => tiles::<Eight, 4, _>(way, row, out),
+            _ => tiles::<Eight, 4, _>(Mixed(&ways), row, out),
         }
     }
 }
 
-/// Windows for which there is a way of their own.
+/// A way through segments of one shape: one tap, or three, of so many bytes, or any.
 #[derive(Clone, Copy)]
-enum Shape {
-    /// Three taps of up to four rows of one channel.
-    Interleaved3,
-    /// One tap, or three, of 8 channels.
-    Eight1,
-    Eight3,
-    /// One tap, or three, of 16 channels.
-    Sixteen1,
-    Sixteen3,
-    /// Three taps of more channels, a multiple of 8.
-    Taps3,
-    /// All others.
-    Apart,
+enum Way<'a> {
+    Four1(Near<'a, 1, 1, 2>),
+    Four3(Near<'a, 1, 3, 3>),
+    Eight1(Near<'a, 2, 2, 4>),
+    Eight3(Near<'a, 2, 6, 5>),
+    Sixteen1(Near<'a, 4, 4, 8>),
+    Sixteen3(Near<'a, 4, 12, 10>),
+    Apart(Apart<'a>),
 }
 
-impl Shape {
-    /// The shape of windows of so many steps, `stride` bytes apart.
-    fn of(stride: usize, steps: usize) -> Shape {
-        match (stride, steps) {
-            (4, 3) => Shape::Interleaved3,
-            (8, 2) => Shape::Eight1,
-            (8, 6) => Shape::Eight3,
-            (16, 4) => Shape::Sixteen1,
-            (16, 12) => Shape::Sixteen3,
-            _ if stride % 8 == 0 && 4 * steps == 3 * stride => Shape::Taps3,
-            _ => Shape::Apart,
+impl<'a> Way<'a> {
+    /// The way through these segments, whose planes have these places.
+    fn new(segments: &'a [Segment<'a>], places: &'a [*const u8]) -> Way<'a> {
+        match (segments[0].stride, segments[0].steps) {
+            (4, 1) => Way::Four1(Near(places)),
+            (4, 3) => Way::Four3(Near(places)),
+            (8, 2) => Way::Eight1(Near(places)),
+            (8, 6) => Way::Eight3(Near(places)),
+            (16, 4) => Way::Sixteen1(Near(places)),
+            (16, 12) => Way::Sixteen3(Near(places)),
+            _ => Way::Apart(Apart(segments)),
         }
     }
 }
 
-/// Every run in its own way.
+/// Several ways, one after the other.
 #[derive(Clone, Copy)]
-struct Mixed<'a>(&'a Runs<'a, Shape>);
+struct Mixed<'a>(&'a [Way<'a>]);
 
 impl Walk for Mixed<'_> {
     #[inline(always)]
-    unsafe fn walk(self, sums: &mut Sums, _: &[Segment], x: usize, weights: &mut *const u8) {
-        for &(shape, run) in self.0 {
+    unsafe fn walk(self, sums: &mut Sums, x: usize, weights: &mut *const u8) {
+        for way in self.0 {
             // SAFETY: the caller's promise.
             unsafe {
-                match shape {
-                    Shape::Interleaved3 => Near::<1, 3, 3>.walk(sums, run, x, weights),
-                    Shape::Eight1 => Near::<2, 2, 4>.walk(sums, run, x, weights),
-                    Shape::Eight3 => Near::<2, 6, 5>.walk(sums, run, x, weights),
-                    Shape::Sixteen1 => Near::<4, 4, 8>.walk(sums, run, x, weights),
-                    Shape::Sixteen3 => Near::<4, 12, 10>.walk(sums, run, x, weights),
-                    Shape::Taps3 => Taps3.walk(sums, run, x, weights),
-                    Shape::Apart => Apart.walk(sums, run, x, weights),
+                match way {
+                    Way::Four1(way) => way.walk(sums, x, weights),
+                    Way::Four3(way) => way.walk(sums, x, weights),
+                    Way::Eight1(way) => way.walk(sums, x, weights),
+                    Way::Eight3(way) => way.walk(sums, x, weights),
+                    Way::Sixteen1(way) => way.walk(sums, x, weights),
+                    Way::Sixteen3(way) => way.walk(sums, x, weights),
+                    Way::Apart(way) => way.walk(sums, x, weights),
                 }
             }
         }
@@ -165,91 +173,76 @@ impl Walk for Mixed<'_> {
 
 /// Windows of `STEPS` steps, `UNITS` of 4 bytes apart; those of all pixels fit `N` registers.
 #[derive(Clone, Copy)]
-struct Near<const UNITS: usize, const STEPS: usize, const N: usize>;
+struct Near<'a, const UNITS: usize, const STEPS: usize, const N: usize>(&'a [*const u8]);
 
-impl<const UNITS: usize, const STEPS: usize, const N: usize> Walk for Near<UNITS, STEPS, N> {
+impl<const UNITS: usize, const STEPS: usize, const N: usize> Walk for Near<'_, UNITS, STEPS, N> {
     #[inline(always)]
-    unsafe fn walk(self, sums: &mut Sums, segments: &[Segment], x: usize, weights: &mut *const u8) {
-        for segment in segments {
+    unsafe fn walk(self, sums: &mut Sums, x: usize, weights: &mut *const u8) {
+        for place in self.0 {
+            let place = place.wrapping_add(x * 4 * UNITS);
             // SAFETY: the caller's promise; N registers end less than 16 bytes behind the last window.
-            unsafe {
-                let mut from = segment.input.as_ptr().add(x * 4 * UNITS);
-                let mut values = [vdupq_n_s8(0); N];
-                let mut at = 0;
-                if N >= 4 {
-                    values[..4].copy_from_slice(&load_other_4(&mut from));
-                    at = 4;
-                }
-                while at < N {
-                    values[at] = load(&mut from);
-                    at += 1;
-                }
-                steps::<UNITS, STEPS, N>(sums, &values, weights);
-            }
+            unsafe { steps::<UNITS, STEPS, N>(sums, &load_values(place), weights) };
         }
     }
 }
 
-/// Three taps of `stride` channels, a multiple of 8.
-#[derive(Clone, Copy)]
-struct Taps3;
-
-impl Walk for Taps3 {
-    #[inline(always)]
-    unsafe fn walk(self, sums: &mut Sums, segments: &[Segment], x: usize, weights: &mut *const u8) {
-        for segment in segments {
-            let stride = segment.stride;
-            // SAFETY: the caller's promise.
-            unsafe {
-                let mut from: [*const u8; 10] = each(segment.input.as_ptr().add(x * stride), stride);
-                let tap = 8 * stride;
-                let (mut first, mut second, mut third) = (*weights, weights.add(tap), weights.add(2 * tap));
-                for _ in 0..stride / 16 {
-                    let values = load_each(&mut from);
-                    pair::<4, 0, 10>(sums, &values, &mut first);
-                    pair::<4, 2, 10>(sums, &values, &mut first);
-                    pair::<4, 4, 10>(sums, &values, &mut second);
-                    pair::<4, 6, 10>(sums, &values, &mut second);
-                    pair::<4, 8, 10>(sums, &values, &mut third);
-                    pair::<4, 10, 10>(sums, &values, &mut third);
-                }
-                if stride % 16 != 0 {
-                    let values = load_each(&mut from);
-                    pair::<4, 0, 10>(sums, &values, &mut first);
-                    pair::<4, 4, 10>(sums, &values, &mut second);
-                    pair::<4, 8, 10>(sums, &values, &mut third);
-                }
-                *weights = third;
-            }
+/// `N` registers of consecutive values.
+///
+/// # Safety
+/// They are there.
+#[inline(always)]
+unsafe fn load_values<const N: usize>(mut from: *const u8) -> [int8x16_t; N] {
+    const { assert!(N == 2 || N == 3 || N == 4 || N == 5 || N == 8 || N == 10) };
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut values = [vdupq_n_s8(0); N];
+        match N {
+            2 => values[..2].copy_from_slice(&load_first_2(&mut from)),
+            3 => values[..3].copy_from_slice(&load_first_3(&mut from)),
+            _ => values[..4].copy_from_slice(&load_first_4(&mut from)),
         }
+        if N == 5 {
+            values[4] = load(&mut from);
+        }
+        if N >= 8 {
+            values[4..8].copy_from_slice(&load_next_4(&mut from));
+        }
+        if N == 10 {
+            values[8..].copy_from_slice(&load_last_2(&mut from));
+        }
+        values
     }
 }
 
 /// Any windows.
 #[derive(Clone, Copy)]
-struct Apart;
+struct Apart<'a>(&'a [Segment<'a>]);
 
-impl Walk for Apart {
+impl Walk for Apart<'_> {
     #[inline(always)]
-    unsafe fn walk(self, sums: &mut Sums, segments: &[Segment], x: usize, weights: &mut *const u8) {
-        for segment in segments {
-            // SAFETY: the caller's promise; at most 12 bytes behind the last step are loaded with it, which is what
-            // `Segment` has slack for.
-            unsafe {
-                let mut from: [*const u8; 8] = each(segment.input.as_ptr().add(x * segment.stride), segment.stride);
-                for _ in 0..segment.steps / 4 {
-                    let values = load_each(&mut from);
-                    pair::<4, 0, 8>(sums, &values, weights);
-                    pair::<4, 2, 8>(sums, &values, weights);
-                }
-                match segment.steps % 4 {
-                    0 => {}
-                    1 => single::<4, 0, 8>(sums, &load_each(&mut from), weights),
-                    2 => pair::<4, 0, 8>(sums, &load_each(&mut from), weights),
-                    _ => {
+    unsafe fn walk(self, sums: &mut Sums, x: usize, weights: &mut *const u8) {
+        for segment in self.0 {
+            let mut plane = segment.input.as_ptr().wrapping_add(x * segment.stride);
+            for _ in 0..segment.planes {
+                let mut from: [*const u8; 8] = each(plane, segment.stride);
+                plane = plane.wrapping_add(segment.pitch);
+                // SAFETY: the caller's promise; at most 12 bytes behind the last step are loaded with it, which is what
+                // `Segment` has slack for.
+                unsafe {
+                    for _ in 0..segment.steps / 4 {
                         let values = load_each(&mut from);
                         pair::<4, 0, 8>(sums, &values, weights);
-                        single::<4, 2, 8>(sums, &values, weights);
+                        pair::<4, 2, 8>(sums, &values, weights);
+                    }
+                    match segment.steps % 4 {
+                        0 => {}
+                        1 => single::<4, 0, 8>(sums, &load_each(&mut from), weights),
+                        2 => pair::<4, 0, 8>(sums, &load_each(&mut from), weights),
+                        _ => {
+                            let values = load_each(&mut from);
+                            pair::<4, 0, 8>(sums, &values, weights);
+                            single::<4, 2, 8>(sums, &values, weights);
+                        }
                     }
                 }
             }
@@ -284,7 +277,7 @@ unsafe fn load_each<const N: usize>(from: &mut [*const u8; N]) -> [int8x16_t; N]
     }
 }
 
-/// `STEPS` steps (3, or an even number up to 12).
+/// `STEPS` steps (1, 3, or an even number up to 12).
 ///
 /// # Safety
 /// The CPU has the extension, and the weights are there. So below.
@@ -294,9 +287,12 @@ unsafe fn steps<const UNITS: usize, const STEPS: usize, const N: usize>(
     values: &[int8x16_t; N],
     weights: &mut *const u8,
 ) {
-    const { assert!(STEPS == 3 || STEPS % 2 == 0 && STEPS <= 12) };
+    const { assert!(STEPS == 1 || STEPS == 3 || STEPS % 2 == 0 && STEPS <= 12) };
     // SAFETY: the caller's promise.
     unsafe {
+        if STEPS == 1 {
+            return single::<UNITS, 0, N>(sums, values, weights);
+        }
         pair::<UNITS, 0, N>(sums, values, weights);
         if STEPS == 3 {
             single::<UNITS, 2, N>(sums, values, weights);
@@ -328,7 +324,7 @@ unsafe fn pair<const UNITS: usize, const STEP: usize, const N: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let [a, b, c, d] = load_4(weights);
+        let [a, b, c, d] = load_weights(weights);
         step::<UNITS, STEP, 0, N>(sums, values, [a, b]);
         step::<UNITS, STEP, 1, N>(sums, values, [c, d]);
     }
@@ -343,7 +339,7 @@ unsafe fn single<const UNITS: usize, const STEP: usize, const N: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let weights = load_2(weights);
+        let weights = load_half_weights(weights);
         step::<UNITS, STEP, 0, N>(sums, values, weights);
     }
 }

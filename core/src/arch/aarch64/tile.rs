@@ -28,44 +28,60 @@ pub(super) trait Tile<const N: usize> {
     /// The channel whose scale lane `at` of the four registers that become 16 values is multiplied with.
     fn scale(at: usize) -> usize;
 
-    /// From sums to the `N` registers of values that they make, pixel by pixel, not yet held to the output range.
-    fn pack(epilogue: &Epilogue, sums: Sums, scales: [float32x4_t; 4]) -> [int8x16_t; N];
+    /// Whole sums: four registers for each of the `N` registers of values that they make.
+    fn whole(sums: Sums) -> [[int32x4_t; 4]; N];
 }
 
-/// The way through the segments of a window.
+/// A way through a window, or through a part of it.
 pub(super) trait Walk: Copy {
-    /// Adds what the segments give the pixels from `x` on.
+    /// Adds what it gives the pixels from `x` on.
     ///
     /// # Safety
-    /// The CPU has the instructions; `ConvRow::check`; the pixels are below the row's number rounded up to a tile;
-    /// `weights` are those of the segments, for one block. They move behind the last.
-    unsafe fn walk(self, sums: &mut Sums, segments: &[Segment], x: usize, weights: &mut *const u8);
+    /// The CPU has the instructions; the pixels are below the row's number rounded up to a tile; `weights` are those of
+    /// this way, for one block. They move behind the last.
+    unsafe fn walk(self, sums: &mut Sums, x: usize, weights: &mut *const u8);
 }
 
+/// Most planes of which the places are listed.
+const MAX_PLACES: usize = 256;
 /// Most runs of equal segments that are walked each in its own way.
 const MAX_RUNS: usize = 8;
 
-/// Segments one after the other whose windows have the same shape.
-pub(super) type Runs<'a, K> = Vec<(K, &'a [Segment<'a>]), MAX_RUNS>;
+/// Where the planes of a window start, segment by segment; what a row's first pixel has there.
+pub(super) type Places = Vec<*const u8, MAX_PLACES>;
 
-/// The runs of a window, each with what `kind` makes of its `(stride, steps)`; with more than [`MAX_RUNS`] of them,
-/// one of any shape.
-pub(super) fn runs<'a, K>(segments: &'a [Segment<'a>], any: K, kind: impl Fn(usize, usize) -> K) -> Runs<'a, K> {
-    let mut runs = Vec::new();
-    for run in segments.chunk_by(|a, b| (a.stride, a.steps) == (b.stride, b.steps)) {
-        if runs.push((kind(run[0].stride, run[0].steps), run)).is_err() {
-            runs.clear();
-            let _ = runs.push((any, segments));
-            break;
+/// The places of all planes, if there are not too many.
+pub(super) fn places(segments: &[Segment]) -> Option<Places> {
+    let mut places = Vec::new();
+    for segment in segments {
+        for plane in 0..segment.planes {
+            places.push(segment.input.as_ptr().wrapping_add(plane * segment.pitch)).ok()?;
         }
     }
-    runs
+    Some(places)
+}
+
+/// A window's ways: what `way` makes of every run of segments of one shape, given with their places; `None` if there are
+/// too many.
+pub(super) fn ways<'a, W>(
+    segments: &'a [Segment<'a>],
+    places: &'a Places,
+    way: impl Fn(&'a [Segment<'a>], &'a [*const u8]) -> W,
+) -> Option<Vec<W, MAX_RUNS>> {
+    let mut ways = Vec::new();
+    let mut rest = &places[..];
+    for run in segments.chunk_by(|a, b| (a.stride, a.steps) == (b.stride, b.steps)) {
+        let (places, behind) = rest.split_at(run.iter().map(|segment| segment.planes).sum());
+        rest = behind;
+        ways.push(way(run, places)).ok()?;
+    }
+    Some(ways)
 }
 
 /// All blocks and pixels of a row.
 ///
 /// # Safety
-/// The CPU has the instructions of `walk`, which suits the row's segments; `ConvRow::check`.
+/// The CPU has the instructions of `walk`, which goes through all of the row's window; `ConvRow::check`.
 #[inline(always)]
 pub(super) unsafe fn tiles<T: Tile<N>, const N: usize, W: Walk>(walk: W, row: &ConvRow, out: &mut [i8]) {
     let channels = T::LAYOUT.channels;
@@ -84,12 +100,12 @@ pub(super) unsafe fn tiles<T: Tile<N>, const N: usize, W: Walk>(walk: W, row: &C
             let mut x = 0;
             while x < row.pixels {
                 let mut sums = start(&bias);
-                walk.walk(&mut sums, row.segments, x, &mut { weights });
+                walk.walk(&mut sums, x, &mut { weights });
                 let scales = [0, 4, 8, 12].map(
                     #[inline(always)]
                     |at| vld1q_f32(scales.as_ptr().add(at)),
                 );
-                let values = epilogue.clamp(T::pack(&epilogue, sums, scales));
+                let values = epilogue.values(T::whole(sums), scales);
                 x += T::PIXELS;
                 if x <= whole * T::PIXELS {
                     store(values, channels, place, row.out_stride);

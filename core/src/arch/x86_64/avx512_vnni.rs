@@ -16,6 +16,7 @@ use core::arch::x86_64::*;
 use super::detected;
 use crate::arch::job::{ConvRow, DepthwiseRow, Layout, Requantize, Segment};
 use crate::arch::{Isa, Work};
+use crate::quant::Clamp;
 
 /// The proof that this CPU has AVX-512 F, BW, VL and VNNI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Isa for Avx512Vnni {
         // Half a register of padding would be as much work again.
         let narrow = outputs < 32 && (1..=8).contains(&(outputs % 16));
         let (channels, depth) = if narrow { (8, 8) } else { (16, 4) };
-        Some(Layout { value: 1, flip: 0x80, depth, channels })
+        Some(Layout { value: 1, flip: 0x80, depth, channels, planes: &[] })
     }
 
     fn conv(self, row: &ConvRow, out: &mut [i8]) {
@@ -107,6 +108,8 @@ struct Epilogue {
     zero_point: __m512i,
     low: __m512i,
     high: __m512i,
+    /// Whether nothing is left to clamp.
+    whole: bool,
 }
 
 impl Epilogue {
@@ -117,6 +120,7 @@ impl Epilogue {
             zero_point: _mm512_set1_epi16(requantize.zero_point.into()),
             low: _mm512_set1_epi8(requantize.clamp.low),
             high: _mm512_set1_epi8(requantize.clamp.high),
+            whole: requantize.clamp == Clamp::FULL,
         }
     }
 
@@ -130,7 +134,7 @@ impl Epilogue {
         let (ab, cd) = (_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
         let (ab, cd) = (_mm512_adds_epi16(ab, self.zero_point), _mm512_adds_epi16(cd, self.zero_point));
         let packed = _mm512_packs_epi16(ab, cd);
-        _mm512_max_epi8(_mm512_min_epi8(packed, self.high), self.low)
+        if self.whole { packed } else { _mm512_max_epi8(_mm512_min_epi8(packed, self.high), self.low) }
     }
 }
 

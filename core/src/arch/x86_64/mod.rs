@@ -1,7 +1,13 @@
-//! x86-64: staged values are unsigned (`x + 128`), as `vpdpbusd` multiplies unsigned by signed bytes.
+//! x86-64. Where there is VNNI, staged values are unsigned (`x + 128`), as `vpdpbusd` multiplies unsigned by signed bytes;
+//! without it they are i16.
 
+mod avx2;
 mod avx512_vnni;
+mod avx_vnni;
+mod vector256;
 
+pub use avx_vnni::{Avx512VlVnni, AvxVnni};
+pub use avx2::Avx2;
 pub use avx512_vnni::Avx512Vnni;
 
 /// Whether this CPU has all of these features; without `std`, whether the target promises them.

@@ -92,8 +92,9 @@ fn staged<I: Isa>(
     let packed = Packed::new(cx.packed, recipe.count())?;
     let layout = recipe.layout;
     let most = (0..cx.edges.len()).map(|edge| usize::from(cx.input(edge).channels)).max()?;
-    let (spare, mut scratch) = scratch.split_at_mut_checked(columns.count * most)?;
+    let (spare, scratch) = scratch.split_at_mut_checked(columns.count * most)?;
     let spare = zerocopy::transmute_mut!(spare);
+    let mut scratch = staging::aligned(scratch);
     let mut rings: Vec<Ring, MAX_EDGES> = Vec::new();
     for edge in 0..cx.edges.len() {
         rings.push(Ring::new(cx, &layout, edge, (&along, columns), &mut scratch)?).ok()?;
@@ -105,11 +106,9 @@ fn staged<I: Isa>(
         let mut segments: Vec<Segment, MAX_SEGMENTS> = Vec::new();
         for shape in &recipe.segments {
             let edge = usize::from(shape.edge);
-            let channels = usize::from(cx.input(edge).channels) * layout.value;
             let row = rings.get(edge)?.row(cx, edge, &along, y, shape.row.into());
-            let input = row.get((u32::from(shape.column) * across.dilation) as usize * channels..)?;
-            let stride = across.stride as usize * channels;
-            segments.push(Segment { input, stride, steps: layout.steps(shape.values as usize) }).ok()?;
+            let pixel = (u32::from(shape.column) * across.dilation) as usize;
+            segments.push(shape.segment(row, &layout, columns.count, pixel, across.stride as usize)?).ok()?;
         }
         let row = ConvRow {
             layout,
@@ -143,6 +142,7 @@ fn interleaved<I: Isa>(
     let requantize = packed.requantize(cx.output().zero_point, conv);
     let (zeros, scratch) = scratch.split_at_mut_checked(columns.count * channels)?;
     let zeros = zerocopy::transmute_mut!(zeros);
+    let scratch = staging::aligned(scratch);
     let group_len = staging::group_len(columns.count, channels);
     let staged = scratch.get_mut(..recipe.groups() * group_len)?;
     for y in rows {
@@ -156,7 +156,8 @@ fn interleaved<I: Isa>(
             let stride = across.stride as usize * channels * ROWS;
             let mut segments: Vec<Segment, MAX_GROUPS> = Vec::new();
             for (input, shape) in groups.iter().zip(&recipe.segments) {
-                segments.push(Segment { input, stride, steps: recipe.layout.steps(shape.values as usize) }).ok()?;
+                let steps = recipe.layout.steps(shape.values as usize);
+                segments.push(Segment { input, stride, steps, planes: 1, pitch: 0 }).ok()?;
             }
             let row = ConvRow {
                 layout: recipe.layout,

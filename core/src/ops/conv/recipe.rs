@@ -8,7 +8,7 @@ use zerocopy::little_endian::{F32, I32, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::arch::Isa;
-use crate::arch::job::{Layout, ROWS, Requantize};
+use crate::arch::job::{Layout, Planes, ROWS, Requantize, Segment};
 use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan};
 
@@ -19,6 +19,8 @@ pub(super) const MAX_GROUPS: usize = 4;
 
 /// Largest magnitude that an accumulator may have after its multiplication: conversions wrap at 2³¹ on some machines.
 const MAX_SCALED: f64 = (1u32 << 30) as f64;
+/// What it stays below to be held in 16 bits, with any zero point.
+const MAX_SMALL: f64 = ((1u32 << 15) - 256) as f64;
 
 /// How the window's values are brought together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub(super) enum Form {
     Depthwise,
 }
 
-/// A part of the window whose values are consecutive, pixel after pixel, once staged.
+/// A part of the window whose values are consecutive, pixel after pixel, once staged; the same in several planes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SegmentShape {
     /// Input.
@@ -40,10 +42,65 @@ pub(super) struct SegmentShape {
     pub row: u16,
     /// First kernel column.
     pub column: u16,
-    /// Values.
+    /// Channels of the input, and the first of those that this is of.
+    channels: u16,
+    first: u16,
+    /// How many these are.
+    present: u16,
+    /// Channels that a plane has room for.
+    width: u16,
+    /// How many planes.
+    planes: u16,
+    /// Values, in each plane.
     pub values: u32,
-    /// Where its weights start among those of an output channel.
-    pub start: u32,
+    /// Where the weights of the first tap start among those of an output channel.
+    start: u32,
+}
+
+impl SegmentShape {
+    /// Taps of a kernel row, of such planes of an input of so many channels.
+    fn new(channels: usize, planes: &Planes, taps: usize) -> SegmentShape {
+        SegmentShape {
+            edge: 0,
+            row: 0,
+            column: 0,
+            channels: channels as u16,
+            first: planes.first as u16,
+            present: planes.channels as u16,
+            width: planes.width as u16,
+            planes: planes.count as u16,
+            values: (taps * planes.width) as u32,
+            start: 0,
+        }
+    }
+
+    /// The segment in a staged row of `count` pixels, from a pixel on.
+    pub fn segment<'r>(
+        &self,
+        row: &'r [u8],
+        layout: &Layout,
+        count: usize,
+        pixel: usize,
+        stride: usize,
+    ) -> Option<Segment<'r>> {
+        let width = usize::from(self.width) * layout.value;
+        let input = row.get(count * usize::from(self.first) * layout.value + pixel * width..)?;
+        let (steps, planes) = (layout.steps(self.values as usize), self.planes.into());
+        Some(Segment { input, stride: stride * width, steps, planes, pitch: count * width })
+    }
+
+    /// Values of all planes.
+    fn all_values(&self) -> usize {
+        usize::from(self.planes) * self.values as usize
+    }
+
+    /// The tap and the channel of the input that a value (of all planes) is of; none where a plane has room left.
+    pub fn source(&self, value: usize) -> Option<(usize, usize)> {
+        let (values, width) = (self.values as usize, usize::from(self.width));
+        let (plane, value) = (value / values, value % values);
+        let channel = plane * width + value % width;
+        (channel < usize::from(self.present)).then_some((value / width, usize::from(self.first) + channel))
+    }
 }
 
 /// See the [module](self).
@@ -64,11 +121,14 @@ pub(super) struct Recipe {
 struct Head {
     /// 1 if some weight is −128.
     extreme: U32,
+    /// 1 if all sums stay small once they are scaled.
+    small: U32,
 }
 
 /// Packed weights, taken apart.
 pub(super) struct Packed<'a> {
     pub extreme: bool,
+    small: bool,
     pub bias: &'a [I32],
     pub scales: &'a [F32],
     pub weights: &'a [u8],
@@ -80,11 +140,12 @@ impl<'a> Packed<'a> {
         let (head, rest) = Head::ref_from_prefix(bytes).ok()?;
         let (bias, rest) = <[I32]>::ref_from_prefix_with_elems(rest, count).ok()?;
         let (scales, weights) = <[F32]>::ref_from_prefix_with_elems(rest, count).ok()?;
-        Some(Packed { extreme: head.extreme.get() != 0, bias, scales, weights })
+        Some(Packed { extreme: head.extreme.get() != 0, small: head.small.get() != 0, bias, scales, weights })
     }
 
     pub fn requantize(&self, zero_point: i8, conv: &Conv) -> Requantize<'a> {
-        Requantize { bias: self.bias, scales: self.scales, zero_point, clamp: conv.clamp }
+        let Packed { bias, scales, small, .. } = *self;
+        Requantize { bias, scales, small, zero_point, clamp: conv.clamp }
     }
 }
 
@@ -110,28 +171,31 @@ impl Recipe {
         if conv.group != 1 {
             return None;
         }
-        let row_steps = rows * edges.iter().map(|edge| layout.steps(columns * channels(edge))).sum::<usize>();
+        let steps = |planes: Planes| planes.count * layout.steps(columns * planes.width);
+        let row_steps = rows * edges.iter().flat_map(|edge| layout.cut(channels(edge)).map(steps)).sum::<usize>();
         let may_interleave =
             edges.len() == 1 && !upsampled && !dilated && layout.value == 1 && groups <= MAX_GROUPS;
         if may_interleave && groups * layout.steps(ROWS * columns * inputs) < row_steps {
             recipe.form = Form::Interleaved;
-            for row in 0..groups {
-                let values = (ROWS * columns * inputs) as u32;
-                recipe.segments.push(SegmentShape { edge: 0, row: row as u16, column: 0, values, start: 0 }).ok()?;
+            let whole = Planes { first: 0, channels: ROWS * inputs, width: ROWS * inputs, count: 1 };
+            for row in 0..groups as u16 {
+                recipe.segments.push(SegmentShape { row, ..SegmentShape::new(inputs, &whole, columns) }).ok()?;
             }
             return Some(recipe);
         }
-        let mut start = 0;
+        // With dilation, the taps of a kernel row are apart.
+        let taps = if dilated { 1 } else { columns };
+        let mut before = 0;
         for (edge, channels) in edges.iter().map(channels).enumerate() {
-            for row in 0..rows as u16 {
-                // With dilation, the taps of a kernel row are apart.
-                let (step, values) = if dilated { (1, channels) } else { (columns, columns * channels) };
-                for column in (0..columns).step_by(step) {
-                    let (edge, column, values) = (edge as u16, column as u16, values as u32);
-                    recipe.segments.push(SegmentShape { edge, row, column, values, start }).ok()?;
-                    start += values;
+            for planes in layout.cut(channels) {
+                for (row, column) in (0..rows).flat_map(|row| (0..columns).step_by(taps).map(move |c| (row, c))) {
+                    let start = (before + (row * columns + column) * channels) as u32;
+                    let (edge, row, column) = (edge as u16, row as u16, column as u16);
+                    let shape = SegmentShape { edge, row, column, start, ..SegmentShape::new(channels, &planes, taps) };
+                    recipe.segments.push(shape).ok()?;
                 }
             }
+            before += rows * columns * channels;
         }
         Some(recipe)
     }
@@ -142,13 +206,16 @@ impl Recipe {
         let outputs = outputs * usize::from(conv.window.kernel[1]);
         let layout = isa.layout(outputs)?;
         let mut segments = Vec::new();
-        segments.push(SegmentShape { edge: 0, row: 0, column: 0, values: inputs as u32, start: 0 }).ok()?;
+        for planes in layout.cut(inputs) {
+            segments.push(SegmentShape::new(inputs, &planes, 1)).ok()?;
+        }
         fits(conv).then_some(Recipe { layout, form: Form::Rows, inputs, outputs, segments, kernel: [1, 1] })
     }
 
     /// Steps of all segments.
     fn steps(&self) -> usize {
-        self.segments.iter().map(|segment| self.layout.steps(segment.values as usize)).sum()
+        let steps = |segment: &SegmentShape| usize::from(segment.planes) * self.layout.steps(segment.values as usize);
+        self.segments.iter().map(steps).sum()
     }
 
     /// Positions after which the weights of a depthwise convolution repeat.
@@ -191,7 +258,10 @@ impl Recipe {
             match self.form {
                 Form::Interleaved if row >= rows => 0,
                 Form::Interleaved => conv.weights[output * block + row * columns * self.inputs + value / ROWS],
-                _ => conv.weights[output * block + segment.start as usize + value],
+                _ => segment.source(value).map_or(0, |(tap, channel)| {
+                    let at = segment.start as usize + tap * usize::from(segment.channels) + channel;
+                    conv.weights[output * block + at]
+                }),
             }
         };
         self.pack_as(conv, zero_point, weight, bytes)
@@ -210,6 +280,8 @@ impl Recipe {
         let (bias, rest) = <[I32]>::mut_from_prefix_with_elems(rest, count).ok()?;
         let (scales, weights) = <[F32]>::mut_from_prefix_with_elems(rest, count).ok()?;
         head.extreme = u32::from(conv.weights.contains(&i8::MIN)).into();
+        head.small = 1.into();
+        let farthest = (128 + i64::from(zero_point)).max(127 - i64::from(zero_point));
         // Staged values are `x + flip`, so Σ w·(x − zero) = Σ w·staged − (zero + flip)·Σ w.
         let zero = i32::from(zero_point) + i32::from(self.layout.flip);
         let depthwise = self.form == Form::Depthwise;
@@ -219,15 +291,26 @@ impl Recipe {
                 (*bias, *scale) = (0.into(), 1.0.into());
                 continue;
             }
-            let sum: i32 = if depthwise {
-                conv.weights[output..].iter().step_by(self.outputs).map(|&w| i32::from(w)).sum()
-            } else {
-                self.segments.iter().map(|s| (0..s.values as usize).map(|v| i32::from(weight(output, s, v))).sum::<i32>()).sum()
+            let (mut sum, mut magnitude) = (0, 0);
+            let mut add = |weight: i8| {
+                sum += i32::from(weight);
+                magnitude += i64::from(weight.unsigned_abs());
             };
+            if depthwise {
+                conv.weights[output..].iter().step_by(self.outputs).for_each(|&w| add(w));
+            } else {
+                for segment in &self.segments {
+                    (0..segment.all_values()).for_each(|value| add(weight(output, segment, value)));
+                }
+            }
             // The same channel of the plan for each of a transposed convolution's columns.
             let channel = output % conv.bias.len();
             *bias = conv.bias[channel].get().wrapping_sub(zero.wrapping_mul(sum)).into();
             *scale = conv.scales[channel];
+            let most = magnitude * farthest + i64::from(conv.bias[channel].get()).abs();
+            if most as f64 * f64::from(scale.get()) >= MAX_SMALL {
+                head.small = 0.into();
+            }
         }
         if depthwise { self.pack_depthwise(conv, weights) } else { self.pack_blocks(weight, weights) }
         Some(())
@@ -238,11 +321,13 @@ impl Recipe {
         let mut places = out.chunks_exact_mut(value);
         for block in 0..self.layout.blocks(self.outputs) {
             for segment in &self.segments {
-                for step in 0..self.layout.steps(segment.values as usize) {
+                let values = segment.values as usize;
+                let planes = 0..usize::from(segment.planes);
+                for (plane, step) in planes.flat_map(|p| (0..self.layout.steps(values)).map(move |step| (p, step))) {
                     for output in block * channels..(block + 1) * channels {
                         for v in step * depth..(step + 1) * depth {
-                            let inside = output < self.outputs && v < segment.values as usize;
-                            let w = if inside { weight(output, segment, v) } else { 0 };
+                            let inside = output < self.outputs && v < values;
+                            let w = if inside { weight(output, segment, plane * values + v) } else { 0 };
                             let Some(place) = places.next() else { return };
                             place.copy_from_slice(&i16::from(w).to_le_bytes()[..value]);
                         }

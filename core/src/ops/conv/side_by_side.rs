@@ -6,7 +6,9 @@
 
 use core::ops::Range;
 
-use super::recipe::{Packed, Recipe, SegmentShape};
+use heapless::Vec;
+
+use super::recipe::{MAX_SEGMENTS, Packed, Recipe, SegmentShape};
 use super::staging::{self, Columns, Ring};
 use crate::arch::Isa;
 use crate::arch::job::{ConvRow, Segment};
@@ -59,9 +61,10 @@ pub(in crate::ops) fn pack<I: Isa>(
     let [rows, columns] = conv.window.kernel.map(usize::from);
     for (row, out) in out.chunks_exact_mut(recipe.packed_len()).enumerate() {
         // Output `column · channels + channel` of the 1x1 convolution.
-        let weight = |output: usize, _: &SegmentShape, value: usize| {
+        let weight = |output: usize, segment: &SegmentShape, value: usize| {
             let (column, channel) = (output / outputs, output % outputs);
-            conv.weights[((channel * rows + row) * columns + column) * inputs + value]
+            let first = ((channel * rows + row) * columns + column) * inputs;
+            segment.source(value).map_or(0, |(_, input)| conv.weights[first + input])
         };
         let _ = recipe.pack_as(conv, tensor.zero_point, weight, out);
     }
@@ -113,10 +116,13 @@ pub(in crate::ops) fn rows<I: Isa>(
         let packed = cx.packed.chunks_exact(recipe.packed_len()).nth(kernel_row)?;
         let packed = Packed::new(packed, recipe.count())?;
         let input = ring.row(cx, 0, &along, source, 0);
-        let stride = inputs * recipe.layout.value;
+        let mut segments: Vec<Segment, MAX_SEGMENTS> = Vec::new();
+        for shape in &recipe.segments {
+            segments.push(shape.segment(input, &recipe.layout, columns.count, 0, 1)?).ok()?;
+        }
         let row = ConvRow {
             layout: recipe.layout,
-            segments: &[Segment { input, stride, steps: recipe.layout.steps(inputs) }],
+            segments: &segments,
             weights: packed.weights,
             requantize: packed.requantize(cx.output().zero_point, conv),
             extreme: packed.extreme,

@@ -40,7 +40,7 @@ impl Columns {
 
 /// Bytes of a staged row of `count` pixels of so many channels. Every segment ends at most one step behind its last value.
 pub(super) fn row_len(layout: &Layout, count: usize, channels: usize) -> usize {
-    (count * channels + layout.depth) * layout.value + SLACK
+    ((count * layout.room(channels) + layout.depth) * layout.value + SLACK).next_multiple_of(ALIGNMENT)
 }
 
 /// The staged rows of one input: a ring over its rows, or, where the kernel's rows are apart, one slot for each of them.
@@ -123,23 +123,36 @@ impl<'s> Ring<'s> {
 
     fn stage<I: Isa>(&mut self, isa: I, cx: &Context, layout: &Layout, edge: usize, (slot, source): (usize, i64), spare: &mut [i8]) {
         let size = cx.size(edge);
-        let pixel = self.channels * layout.value;
-        let place = &mut self.slots[slot * self.row_len..][..self.columns.count * pixel];
+        let mut place = &mut self.slots[slot * self.row_len..][..self.columns.count * layout.room(self.channels) * layout.value];
         if !(0..i64::from(size.rows)).contains(&source) {
             return fill(layout, self.zero_point, place);
         }
         let row = cx.row(edge, source as u32);
         let (before, on_row) = self.columns.inside(size.width * self.upsample as u32);
-        let (left, rest) = place.split_at_mut(before * pixel);
-        let (middle, right) = rest.split_at_mut(on_row.len() * pixel);
-        fill(layout, self.zero_point, left);
-        fill(layout, self.zero_point, right);
-        if self.upsample == 1 {
-            isa.stage(&row[on_row.start * self.channels..on_row.end * self.channels], layout, middle);
+        let values = if self.upsample == 1 {
+            &row[on_row.start * self.channels..on_row.end * self.channels]
         } else {
             let enlarged = &mut spare[..on_row.len() * self.channels];
             enlarge(row, self.channels, self.upsample as usize, on_row.start, enlarged);
-            isa.stage(enlarged, layout, middle);
+            enlarged
+        };
+        for planes in layout.cut(self.channels) {
+            let pixel = planes.width * layout.value;
+            for plane in 0..planes.count {
+                let (to, rest) = place.split_at_mut(self.columns.count * pixel);
+                place = rest;
+                let (left, to) = to.split_at_mut(before * pixel);
+                let (middle, right) = to.split_at_mut(on_row.len() * pixel);
+                fill(layout, self.zero_point, left);
+                fill(layout, self.zero_point, right);
+                if planes.width == self.channels {
+                    isa.stage(values, layout, middle);
+                } else {
+                    let first = planes.first + plane * planes.width;
+                    let end = (first + planes.width).min(planes.first + planes.channels);
+                    isa.stage_plane(values, self.channels, first..end, middle);
+                }
+            }
         }
     }
 }
@@ -185,7 +198,16 @@ fn enlarge_by<const C: usize>(row: &[i8], factor: usize, first: usize, out: &mut
 /// Bytes of one interleaved group of kernel rows of `count` pixels.
 pub(super) fn group_len(count: usize, channels: usize) -> usize {
     // Tiles of 64 positions may read beyond the last pixel.
-    ROWS * (count * channels + 64) + SLACK
+    (ROWS * (count * channels + 64) + SLACK).next_multiple_of(ALIGNMENT)
+}
+
+/// Bytes of a cache line: registers as long as one are slow to read across two.
+const ALIGNMENT: usize = 64;
+
+/// The part of scratch that starts with a cache line.
+pub(super) fn aligned(scratch: &mut [u8]) -> &mut [u8] {
+    let skip = scratch.as_ptr().align_offset(ALIGNMENT).min(scratch.len());
+    &mut scratch[skip..]
 }
 
 /// Interleaves the rows under the window at row `y` of the output, four by four, into the groups of `out`. `zeros` has
@@ -234,5 +256,5 @@ pub(super) fn scratch_len(recipe: &Recipe, edges: &[Edge], channels: impl Fn(usi
             .sum(),
         _ => recipe.groups() * group_len(columns.count, channels(0)),
     };
-    spare + staged
+    spare + staged + ALIGNMENT
 }
