@@ -125,7 +125,7 @@ fn staged<I: Isa>(
     Some(())
 }
 
-/// The rows of the only input interleaved, for each row of the output anew.
+/// The rows of the only input interleaved, for each row of the output anew, or for two.
 fn interleaved<I: Isa>(
     isa: I,
     cx: &Context,
@@ -145,8 +145,13 @@ fn interleaved<I: Isa>(
     let scratch = staging::aligned(scratch);
     let group_len = staging::group_len(columns.count, channels);
     let staged = scratch.get_mut(..recipe.groups() * group_len)?;
-    for y in rows {
-        staging::interleave(isa, cx, recipe, (&along, columns), y, zeros, staged);
+    for y in rows.clone() {
+        let second = recipe.pairs && (y - rows.start) % 2 == 1;
+        if !second {
+            let more = recipe.pairs && y + 1 < rows.end;
+            staging::interleave(isa, cx, recipe, (&along, columns), (y, more), zeros, staged);
+        }
+        let weights = packed.weights.get(if second { recipe.weights_len() } else { 0 }..)?;
         let mut groups: Vec<&[u8], MAX_GROUPS> = Vec::new();
         for group in staged.chunks_exact(group_len) {
             groups.push(group).ok()?;
@@ -162,7 +167,7 @@ fn interleaved<I: Isa>(
             let row = ConvRow {
                 layout: recipe.layout,
                 segments: &segments,
-                weights: packed.weights,
+                weights,
                 requantize,
                 extreme: packed.extreme,
                 pixels: cx.columns.len(),
@@ -184,7 +189,7 @@ fn interleaved<I: Isa>(
                 groups: &from_here,
                 taps: across.kernel as usize,
                 tap_stride: across.dilation as usize * channels,
-                weights: packed.weights,
+                weights,
                 period: recipe.period(),
                 requantize,
             };

@@ -113,6 +113,9 @@ pub(super) struct Recipe {
     /// None for [`Form::Depthwise`].
     pub segments: Vec<SegmentShape, MAX_SEGMENTS>,
     pub kernel: [usize; 2],
+    /// Whether four interleaved rows serve two rows of the output, one below the other: the second has weights of its own,
+    /// behind the first's.
+    pub pairs: bool,
 }
 
 /// What packed weights start with.
@@ -159,13 +162,15 @@ impl Recipe {
         let [rows, columns] = kernel;
         let upsampled = edges.iter().any(|edge| edge.upsample != 1);
         let dilated = conv.window.dilation[1] != 1;
-        let mut recipe = Recipe { layout, form: Form::Rows, inputs, outputs, segments: Vec::new(), kernel };
+        let segments = Vec::new();
+        let mut recipe = Recipe { layout, form: Form::Rows, inputs, outputs, segments, kernel, pairs: false };
+        let one_below = rows + 1 == ROWS && (conv.window.stride[0], conv.window.dilation[0]) == (1, 1);
         if !fits(conv) {
             return None;
         }
         let groups = rows.div_ceil(ROWS);
         if conv.is_depthwise(inputs, outputs) && !upsampled && groups <= MAX_GROUPS {
-            recipe.form = Form::Depthwise;
+            (recipe.form, recipe.pairs) = (Form::Depthwise, one_below);
             return Some(recipe);
         }
         if conv.group != 1 {
@@ -176,7 +181,7 @@ impl Recipe {
         let may_interleave =
             edges.len() == 1 && !upsampled && !dilated && layout.value == 1 && groups <= MAX_GROUPS;
         if may_interleave && groups * layout.steps(ROWS * columns * inputs) < row_steps {
-            recipe.form = Form::Interleaved;
+            (recipe.form, recipe.pairs) = (Form::Interleaved, one_below);
             let whole = Planes { first: 0, channels: ROWS * inputs, width: ROWS * inputs, count: 1 };
             for row in 0..groups as u16 {
                 recipe.segments.push(SegmentShape { row, ..SegmentShape::new(inputs, &whole, columns) }).ok()?;
@@ -209,7 +214,8 @@ impl Recipe {
         for planes in layout.cut(inputs) {
             segments.push(SegmentShape::new(inputs, &planes, 1)).ok()?;
         }
-        fits(conv).then_some(Recipe { layout, form: Form::Rows, inputs, outputs, segments, kernel: [1, 1] })
+        let (form, kernel, pairs) = (Form::Rows, [1, 1], false);
+        fits(conv).then_some(Recipe { layout, form, inputs, outputs, segments, kernel, pairs })
     }
 
     /// Steps of all segments.
@@ -237,7 +243,8 @@ impl Recipe {
         self.kernel[0].div_ceil(ROWS)
     }
 
-    fn weights_len(&self) -> usize {
+    /// Bytes of the weights for one row of the output.
+    pub fn weights_len(&self) -> usize {
         match self.form {
             Form::Depthwise => self.groups() * self.kernel[1] * self.period() * ROWS,
             _ => self.layout.blocks(self.outputs) * self.steps() * self.layout.step(),
@@ -246,7 +253,8 @@ impl Recipe {
 
     /// Bytes of the packed weights.
     pub fn packed_len(&self) -> usize {
-        size_of::<Head>() + self.count() * (size_of::<I32>() + size_of::<F32>()) + self.weights_len()
+        size_of::<Head>() + self.count() * (size_of::<I32>() + size_of::<F32>())
+            + self.weights_len() * if self.pairs { 2 } else { 1 }
     }
 
     /// Packs the weights into `bytes` ([`Recipe::packed_len`] of them), for an input with this zero point.
@@ -312,7 +320,23 @@ impl Recipe {
                 head.small = 0.into();
             }
         }
-        if depthwise { self.pack_depthwise(conv, weights) } else { self.pack_blocks(weight, weights) }
+        let (first, second) = weights.split_at_mut_checked(self.weights_len())?;
+        // A row further down, every weight belongs to the next byte of its four.
+        let below = |output: usize, segment: &SegmentShape, value: usize| {
+            if value.is_multiple_of(ROWS) { 0 } else { weight(output, segment, value - 1) }
+        };
+        match (depthwise, self.pairs) {
+            (true, false) => self.pack_depthwise(conv, 0, first),
+            (true, true) => {
+                self.pack_depthwise(conv, 0, first);
+                self.pack_depthwise(conv, 1, second);
+            }
+            (false, false) => self.pack_blocks(&weight, first),
+            (false, true) => {
+                self.pack_blocks(&weight, first);
+                self.pack_blocks(below, second);
+            }
+        }
         Some(())
     }
 
@@ -337,16 +361,18 @@ impl Recipe {
         }
     }
 
-    fn pack_depthwise(&self, conv: &Conv, out: &mut [u8]) {
+    /// `below` rows further down than the interleaved ones start.
+    fn pack_depthwise(&self, conv: &Conv, below: usize, out: &mut [u8]) {
         let [rows, columns] = self.kernel;
         let mut places = out.iter_mut();
         for group in 0..self.groups() {
             for column in 0..columns {
                 for position in 0..self.period() {
                     for row in group * ROWS..(group + 1) * ROWS {
-                        let at = (row * columns + column) * self.outputs + position % self.outputs;
+                        let row = row.checked_sub(below).filter(|&row| row < rows);
+                        let at = |row| (row * columns + column) * self.outputs + position % self.outputs;
                         let Some(place) = places.next() else { return };
-                        *place = if row < rows { conv.weights[at] as u8 } else { 0 };
+                        *place = row.map_or(0, |row| conv.weights[at(row)] as u8);
                     }
                 }
             }

@@ -210,14 +210,14 @@ pub(super) fn aligned(scratch: &mut [u8]) -> &mut [u8] {
     &mut scratch[skip..]
 }
 
-/// Interleaves the rows under the window at row `y` of the output, four by four, into the groups of `out`. `zeros` has
-/// room for a row.
+/// Interleaves the rows under the window at row `y` of the output, four by four, into the groups of `out`, and with
+/// `more` the row below them. `zeros` has room for a row.
 pub(super) fn interleave<I: Isa>(
     isa: I,
     cx: &Context,
     recipe: &Recipe,
     (rows, columns): (&Axis, Columns),
-    y: u32,
+    (y, more): (u32, bool),
     zeros: &mut [i8],
     out: &mut [u8],
 ) {
@@ -226,11 +226,13 @@ pub(super) fn interleave<I: Isa>(
     let (before, on_row) = columns.inside(size.width);
     let values = on_row.start * channels..on_row.end * channels;
     let zeros = &mut zeros[..values.len()];
-    if (0..rows.kernel).any(|tap| rows.position(y, tap).is_none()) {
+    let taps = rows.kernel + u32::from(more);
+    if (0..taps).any(|tap| rows.position(y, tap).is_none()) {
         zeros.fill(tensor.zero_point);
     }
+    // Behind the last, anything: its weights are 0.
     let row = |tap: u32| match rows.position(y, tap) {
-        Some(at) if tap < rows.kernel => &cx.row(0, at)[values.clone()],
+        Some(at) if tap < taps => &cx.row(0, at)[values.clone()],
         _ => &*zeros,
     };
     let flip = recipe.layout.flip;
