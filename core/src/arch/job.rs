@@ -2,6 +2,9 @@
 //!
 //! A kernel knows nothing of borders, strides, concatenation, upsampling or zero points. Staging (`ops::conv`) has put
 //! the values of every pixel's window into runs of consecutive bytes, and folded the zero point into the bias.
+#![allow(dead_code, reason = "a job says more than every instruction set asks")]
+
+use core::ops::Range;
 
 use zerocopy::little_endian::{F32, I32};
 
@@ -90,7 +93,9 @@ pub(crate) struct Segment<'a> {
     pub input: &'a [u8],
     /// Bytes from a pixel's window to the next.
     pub stride: usize,
-    /// Steps of [`Layout::depth`] values, in each plane.
+    /// Values, in each plane.
+    pub values: usize,
+    /// Steps of [`Layout::depth`] of these.
     pub steps: usize,
     /// How many planes; one where [`Layout::planes`] are none.
     pub planes: usize,
@@ -174,6 +179,8 @@ pub(crate) struct DepthwiseRow<'a> {
     /// Per group of four kernel rows: the interleaved values, from the first pixel's first tap on. There are at least
     /// `4 · (positions + last tap's offset) + SLACK` bytes, positions rounded up to 64.
     pub groups: &'a [&'a [u8]],
+    /// Which of the interleaved rows have weights; the last is in the last group.
+    pub rows: Range<usize>,
     /// Taps of a kernel row.
     pub taps: usize,
     /// Positions from a tap to the next: `dilation · channels`.
@@ -184,6 +191,8 @@ pub(crate) struct DepthwiseRow<'a> {
     pub period: usize,
     /// `period` biases and scales.
     pub requantize: Requantize<'a>,
+    /// See [`ConvRow::extreme`].
+    pub extreme: bool,
 }
 
 impl DepthwiseRow<'_> {
@@ -196,7 +205,8 @@ impl DepthwiseRow<'_> {
     pub fn check(&self, out: &[i8]) {
         let reach = DepthwiseRow::reach(out.len(), self.taps, self.tap_stride);
         assert!(self.groups.iter().all(|group| group.len() >= reach));
-        assert!(self.period % 16 == 0 && self.period > 0);
+        assert!(self.rows.end.div_ceil(ROWS) == self.groups.len());
+        assert!(self.period.is_multiple_of(16) && self.period > 0);
         assert!(self.weights.len() >= self.groups.len() * self.taps * self.period * ROWS);
         assert!(self.requantize.bias.len() >= self.period && self.requantize.scales.len() >= self.period);
     }

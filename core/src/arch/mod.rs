@@ -148,9 +148,15 @@ macro_rules! kernels {
 }
 
 kernels! { $
+    /// NEON, which every AArch64 CPU has.
+    #[cfg(target_arch = "aarch64")]
+    Neon(aarch64::Neon),
     /// NEON with the dot product extension.
     #[cfg(target_arch = "aarch64")]
     NeonDot(aarch64::NeonDot),
+    /// NEON with the matrix extension.
+    #[cfg(target_arch = "aarch64")]
+    NeonI8mm(aarch64::NeonI8mm),
     /// AVX2 without VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx2(x86_64::Avx2),

@@ -24,40 +24,60 @@ pub(super) fn arg_max(cx: &Context, y: u32, out: &mut [i8]) {
 /// machine's `exp` matters.
 pub(super) fn softmax<I: Isa>(isa: I, cx: &Context, exponentials: &[U32], y: u32, out: &mut [i8]) {
     /// Values whose divisions are made together.
-    const BLOCK: usize = 256;
+    const BLOCK: usize = 240;
     let channels = usize::from(cx.output().channels);
     let row = cx.span(0, y);
-    if channels > BLOCK {
-        return out.chunks_exact_mut(channels).zip(row.chunks_exact(channels)).for_each(|(out, scores)| {
-            let (top, sum) = total(exponentials, scores);
-            for (out, &score) in out.iter_mut().zip(scores) {
-                *out = probability(exponentials[difference(top, score)].get(), sum);
-            }
-        });
-    }
-    let pixels = BLOCK / channels * channels;
+    let Some(exponentials) = exponentials.first_chunk::<256>() else { return };
     let (mut numerators, mut denominators) = ([0; BLOCK], [1; BLOCK]);
-    for (out, row) in out.chunks_mut(pixels).zip(row.chunks(pixels)) {
-        let places = numerators.chunks_exact_mut(channels).zip(denominators.chunks_exact_mut(channels));
-        for (scores, (numerators, denominators)) in row.chunks_exact(channels).zip(places) {
-            let (top, sum) = total(exponentials, scores);
-            for (numerator, &score) in numerators.iter_mut().zip(scores) {
-                *numerator = exponentials[difference(top, score)].get();
+    let pixels = BLOCK / channels * channels;
+    if pixels == 0 {
+        for (out, scores) in out.chunks_exact_mut(channels).zip(row.chunks_exact(channels)) {
+            let top = top(scores);
+            let sum = scores.iter().map(|&score| exponential(exponentials, top, score)).sum();
+            for (out, &score) in out.iter_mut().zip(scores) {
+                *out = probability(exponential(exponentials, top, score), sum);
             }
-            denominators.fill(sum);
+        }
+        return;
+    }
+    for (out, row) in out.chunks_mut(pixels).zip(row.chunks(pixels)) {
+        match channels {
+            2 => look_up::<2>(exponentials, row, &mut numerators, &mut denominators),
+            3 => look_up::<3>(exponentials, row, &mut numerators, &mut denominators),
+            4 => look_up::<4>(exponentials, row, &mut numerators, &mut denominators),
+            _ => {
+                let places = numerators.chunks_exact_mut(channels).zip(denominators.chunks_exact_mut(channels));
+                for (scores, (numerators, denominators)) in row.chunks_exact(channels).zip(places) {
+                    let top = top(scores);
+                    for (numerator, &score) in numerators.iter_mut().zip(scores) {
+                        *numerator = exponential(exponentials, top, score);
+                    }
+                    denominators.fill(numerators.iter().sum());
+                }
+            }
         }
         isa.vectorize(Divide { numerators: &numerators, denominators: &denominators, out });
     }
 }
 
-fn difference(top: i8, score: i8) -> usize {
-    (i32::from(top) - i32::from(score)) as usize
+fn top(scores: &[i8]) -> i8 {
+    scores.iter().fold(i8::MIN, |top, &score| top.max(score))
 }
 
-/// The largest score, and the sum of all exponentials of differences to it.
-fn total(exponentials: &[U32], scores: &[i8]) -> (i8, u32) {
-    let top = scores.iter().fold(i8::MIN, |top, &score| top.max(score));
-    (top, scores.iter().map(|&score| exponentials[difference(top, score)].get()).sum())
+/// The exponential of a score's difference to the largest one.
+fn exponential(exponentials: &[U32; 256], top: i8, score: i8) -> u32 {
+    exponentials[usize::from((top as u8).wrapping_sub(score as u8))].get()
+}
+
+/// Exponentials and their sums, for pixels of `C` channels.
+fn look_up<const C: usize>(exponentials: &[U32; 256], row: &[i8], numerators: &mut [u32], denominators: &mut [u32]) {
+    let places = numerators.as_chunks_mut::<C>().0.iter_mut().zip(denominators.as_chunks_mut::<C>().0);
+    for (scores, (numerators, denominators)) in row.as_chunks::<C>().0.iter().zip(places) {
+        let top = top(scores);
+        let found = scores.map(|score| exponential(exponentials, top, score));
+        *numerators = found;
+        *denominators = [found.iter().sum(); C];
+    }
 }
 
 #[inline(always)]

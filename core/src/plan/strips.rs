@@ -93,8 +93,7 @@ impl<'b> Strips<'b> {
     /// The frame does not fit the network, or all of its tensors do not fit this machine. The plan is then as it was.
     pub fn set(&mut self, frame: Frame, rows: u16, scratch: &mut [u8]) -> Result<(), SessionError> {
         let short = SessionError::ArenaTooShort { found: scratch.len(), expected: self.scratch_len() };
-        let (kept, scratch) =
-            <[Kept]>::mut_from_prefix_with_elems(scratch, self.tensors.len()).map_err(|_| short)?;
+        let (kept, scratch) = <[Kept]>::mut_from_prefix_with_elems(scratch, self.tensors.len()).map_err(|_| short)?;
         let mut sizes = self.plan().sizes(frame, scratch)?.map(|size| size.rows);
         let of = sizes.next().unwrap_or(1).max(1);
         for (kept, height) in kept.iter_mut().skip(1).zip(sizes) {

@@ -9,6 +9,11 @@ pub trait Crew: Sync {
     /// How many.
     fn workers(&self) -> usize;
 
+    /// The least work that is worth the meeting, in products; a step of less is the calling thread's.
+    fn worth(&self) -> usize {
+        1 << 17
+    }
+
     /// Calls `work(0)`, `work(1)`, … `work(workers − 1)`, each once, side by side where that can be, and returns after the
     /// last. (A worker that is left out leaves its part of the rows as it was; nothing worse happens.)
     fn share(&self, work: &(dyn Fn(usize) + Sync));

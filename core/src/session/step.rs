@@ -9,8 +9,8 @@ use crate::arch::with_isa;
 use crate::ops::{self, Context};
 use crate::ring;
 
-/// Products, or values where there are none, below which a step is not worth the meeting of workers.
-const WORTH_SHARING: usize = 1 << 16;
+/// Products that take about as long as a value of an operator that has none.
+const VALUE: usize = 32;
 
 impl<'p> Session<'p, '_> {
     /// Makes row `y` of the input, which lies below the frame, from the row above it.
@@ -69,8 +69,8 @@ impl<'p> Session<'p, '_> {
             return;
         };
         let (width, channels) = (tensor.width.get(), tensor.channels.get() as usize);
-        let work = rows as usize * width as usize * channels * ops::products(&operator, channels);
-        let crew: &dyn Crew = if work < WORTH_SHARING { &Alone } else { self.setup.crew };
+        let work = rows as usize * width as usize * channels * ops::products(&operator, channels).max(VALUE);
+        let crew: &dyn Crew = if work < self.setup.crew.worth() { &Alone } else { self.setup.crew };
         let count = crew.workers().clamp(1, MAX_PARTS);
         let share = self.memory.scratch.len() / workers(&self.setup);
         let (mut columns, mut values, mut scratches) = ([0; MAX_PARTS + 1], [0; MAX_PARTS + 1], [0; MAX_PARTS + 1]);

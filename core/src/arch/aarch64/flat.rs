@@ -1,14 +1,44 @@
 //! Depthwise: positions side by side, four to a register of sums; the four bytes of a position are the kernel's rows.
 //!
 //! 16 positions are made at a time, four registers of sums. Weights, biases and scales repeat after a period of positions;
-//! where that is 16, they stay in registers.
+//! where that is 16, weights stay in registers. How a tap is added is up to the instruction set ([`Products`]):
+//!
+//! - [`Dots`]: a dot product adds up the four rows of four positions.
+//! - [`Long`]: a de-interleaving load takes the rows apart; then long multiplications, of which two fit 16 bits where no
+//!   weight is −128, and additions that widen to 32.
 
 use core::arch::aarch64::*;
-use core::array::from_fn;
+use core::ops::Range;
 
 use super::epilogue::Epilogue;
-use super::instructions::{dot, load_first_4, load_weights, start_4};
+use super::instructions::{
+    add_first, add_second, multiply_first, multiply_second, dot, load_first_4, load_rows_0, load_rows_1, load_rows_2, load_rows_3, load_rows_4, load_rows_5, load_weights, start_4,
+};
 use crate::arch::job::{DepthwiseRow, ROWS};
+
+/// How a tap is added.
+///
+/// # Safety (all functions)
+/// The CPU has the instructions; 64 bytes are at every place. Places of values move behind them.
+trait Products {
+    /// Weights of three taps, 16 positions.
+    type Weights;
+
+    unsafe fn load(taps: &mut [*const u8; 3]) -> Self::Weights;
+
+    /// Adds three taps of up to three rows.
+    unsafe fn add_three(sums: &mut [int32x4_t; 4], values: &mut [*const u8; 3], weights: &Self::Weights);
+
+    /// The same with weights from memory; their places move behind them.
+    #[inline(always)]
+    unsafe fn add_three_from(sums: &mut [int32x4_t; 4], values: &mut [*const u8; 3], weights: &mut [*const u8; 3]) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::add_three(sums, values, &Self::load(weights)) }
+    }
+
+    /// Adds a tap.
+    unsafe fn add(sums: &mut [int32x4_t; 4], values: *const u8, weights: *const u8);
+}
 
 /// With dot products.
 ///
@@ -16,66 +46,79 @@ use crate::arch::job::{DepthwiseRow, ROWS};
 /// The CPU has the extension; `DepthwiseRow::check`.
 #[target_feature(enable = "dotprod")]
 pub(super) unsafe fn dot_products(row: &DepthwiseRow, out: &mut [i8]) {
-    // SAFETY: the caller's promise, and the shapes are checked here.
+    // SAFETY: the caller's promise. Dots take four rows as well as three.
+    unsafe { positions::<Dots>(row, row.groups.len() == 1 && row.taps == 3, out) }
+}
+
+/// With long multiplications.
+///
+/// # Safety
+/// `DepthwiseRow::check`.
+pub(super) unsafe fn long_products(row: &DepthwiseRow, out: &mut [i8]) {
+    // SAFETY: the caller's promise, and every AArch64 CPU has NEON.
     unsafe {
-        match (row.groups.len(), row.taps, row.period) {
-            (1, 3, 16) => one_period(row, out),
-            (1, 3, _) => three_taps(row, out),
-            _ => any(row, out),
+        match (row.extreme, &row.rows) {
+            (false, Range { end: ..=3, .. }) => positions::<Long<false, 0>>(row, row.taps == 3, out),
+            (false, Range { start: 1, end: 4 }) => positions::<Long<false, 1>>(row, row.taps == 3, out),
+            (false, _) => positions::<Long<false, 0>>(row, false, out),
+            _ => positions::<Long<true, 0>>(row, false, out),
         }
     }
 }
 
-/// Three taps of up to four rows, and a period of 16.
+/// All positions; `three` if `add_three` can be used.
 ///
 /// # Safety
-/// As [`dot_products`], and the row has that shape.
+/// As [`Products`]; `DepthwiseRow::check`.
 #[inline(always)]
-unsafe fn one_period(row: &DepthwiseRow, out: &mut [i8]) {
+unsafe fn positions<P: Products>(row: &DepthwiseRow, three: bool, out: &mut [i8]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match (three, row.period) {
+            (true, 16) => one_period::<P>(row, out),
+            (true, _) => three_taps::<P>(row, out),
+            _ => any::<P>(row, out),
+        }
+    }
+}
+
+/// Three taps of the only group, with a period of 16.
+///
+/// # Safety
+/// As [`positions`], and the row has that shape.
+#[inline(always)]
+unsafe fn one_period<P: Products>(row: &DepthwiseRow, out: &mut [i8]) {
     let epilogue = Epilogue::new(&row.requantize);
+    let bias = row.requantize.bias.as_ptr().cast();
+    let mut values = taps(row.groups[0].as_ptr(), row.tap_stride);
     // SAFETY: 16 positions of weights, biases and scales; a group has what tiles of 16 positions read.
     unsafe {
-        let weights: [[int8x16_t; 4]; 3] = from_fn(
-            #[inline(always)]
-            |tap| {
-                from_fn(
-                    #[inline(always)]
-                    |j| vld1q_s8(row.weights.as_ptr().cast::<i8>().add(64 * tap + 16 * j)),
-                )
-            },
-        );
+        let weights = P::load(&mut taps(row.weights.as_ptr(), 16));
         let scales = scales(row.requantize.scales.as_ptr().cast());
-        let bias = row.requantize.bias.as_ptr().cast();
-        let mut from: [*const u8; 3] = from_fn(|tap| row.groups[0].as_ptr().wrapping_add(ROWS * tap * row.tap_stride));
         fill(
             out,
             #[inline(always)]
             || {
                 let mut sums = start_4(bias);
-                for tap in 0..3 {
-                    let values = load_first_4(&mut from[tap]);
-                    for j in 0..4 {
-                        dot(&mut sums[j], values[j], weights[tap][j]);
-                    }
-                }
+                P::add_three(&mut sums, &mut values, &weights);
                 epilogue.values([sums], scales)[0]
             },
         );
     }
 }
 
-/// Three taps of up to four rows.
+/// Three taps of the only group.
 ///
 /// # Safety
-/// As [`dot_products`], and the row has that shape.
+/// As [`positions`], and the row has that shape.
 #[inline(always)]
-unsafe fn three_taps(row: &DepthwiseRow, out: &mut [i8]) {
+unsafe fn three_taps<P: Products>(row: &DepthwiseRow, out: &mut [i8]) {
     let epilogue = Epilogue::new(&row.requantize);
-    let mut from: [*const u8; 3] = from_fn(|tap| row.groups[0].as_ptr().wrapping_add(ROWS * tap * row.tap_stride));
+    let mut values = taps(row.groups[0].as_ptr(), row.tap_stride);
     for out in out.chunks_mut(row.period) {
         let mut bias = row.requantize.bias.as_ptr().cast::<i32>();
         let mut scale = row.requantize.scales.as_ptr().cast::<f32>();
-        let mut weights: [*const u8; 3] = from_fn(|tap| row.weights.as_ptr().wrapping_add(ROWS * tap * row.period));
+        let mut weights = taps(row.weights.as_ptr(), row.period);
         fill(
             out,
             #[inline(always)]
@@ -83,13 +126,7 @@ unsafe fn three_taps(row: &DepthwiseRow, out: &mut [i8]) {
             // positions read.
             || unsafe {
                 let mut sums = start_4(bias);
-                for tap in 0..3 {
-                    let values = load_first_4(&mut from[tap]);
-                    let weights = load_weights(&mut weights[tap]);
-                    for j in 0..4 {
-                        dot(&mut sums[j], values[j], weights[j]);
-                    }
-                }
+                P::add_three_from(&mut sums, &mut values, &mut weights);
                 let values = epilogue.values([sums], scales(scale))[0];
                 bias = bias.wrapping_add(16);
                 scale = scale.wrapping_add(16);
@@ -102,9 +139,9 @@ unsafe fn three_taps(row: &DepthwiseRow, out: &mut [i8]) {
 /// Any taps and rows.
 ///
 /// # Safety
-/// As [`dot_products`].
+/// As [`positions`].
 #[inline(always)]
-unsafe fn any(row: &DepthwiseRow, out: &mut [i8]) {
+unsafe fn any<P: Products>(row: &DepthwiseRow, out: &mut [i8]) {
     let epilogue = Epilogue::new(&row.requantize);
     for (chunk, out) in out.chunks_mut(16).enumerate() {
         let at = 16 * chunk % row.period;
@@ -114,14 +151,10 @@ unsafe fn any(row: &DepthwiseRow, out: &mut [i8]) {
             let mut sums = start_4(row.requantize.bias.as_ptr().cast::<i32>().add(at));
             let mut weights = row.weights.as_ptr().add(ROWS * at);
             for group in row.groups {
-                let mut from = group.as_ptr().add(ROWS * 16 * chunk);
+                let mut values = group.as_ptr().add(ROWS * 16 * chunk);
                 for _ in 0..row.taps {
-                    let values = load_first_4(&mut { from });
-                    let tap = load_weights(&mut { weights });
-                    for j in 0..4 {
-                        dot(&mut sums[j], values[j], tap[j]);
-                    }
-                    from = from.wrapping_add(ROWS * row.tap_stride);
+                    P::add(&mut sums, values, weights);
+                    values = values.wrapping_add(ROWS * row.tap_stride);
                     weights = weights.wrapping_add(ROWS * row.period);
                 }
             }
@@ -131,15 +164,18 @@ unsafe fn any(row: &DepthwiseRow, out: &mut [i8]) {
     }
 }
 
+/// Where three taps are, so many positions apart.
+#[inline(always)]
+fn taps(first: *const u8, positions: usize) -> [*const u8; 3] {
+    [first, first.wrapping_add(ROWS * positions), first.wrapping_add(2 * ROWS * positions)]
+}
+
 /// # Safety
 /// 16 scales.
 #[inline(always)]
 unsafe fn scales(from: *const f32) -> [float32x4_t; 4] {
-    from_fn(
-        #[inline(always)]
-        // SAFETY: the caller's promise.
-        |j| unsafe { vld1q_f32(from.add(4 * j)) },
-    )
+    // SAFETY: the caller's promise.
+    unsafe { [vld1q_f32(from), vld1q_f32(from.add(4)), vld1q_f32(from.add(8)), vld1q_f32(from.add(12))] }
 }
 
 /// Fills `out`, 16 values at a time.
@@ -163,4 +199,129 @@ fn store_some(values: int8x16_t, out: &mut [i8]) {
     unsafe { vst1q_s8(buffer.as_mut_ptr(), values) };
     let count = out.len().min(16);
     out[..count].copy_from_slice(&buffer[..count]);
+}
+
+/// Dot products.
+struct Dots;
+
+impl Products for Dots {
+    type Weights = [int8x16x4_t; 3];
+
+    #[inline(always)]
+    unsafe fn load(&mut [a, b, c]: &mut [*const u8; 3]) -> [int8x16x4_t; 3] {
+        // SAFETY: the caller's promise.
+        unsafe { [vld1q_s8_x4(a.cast()), vld1q_s8_x4(b.cast()), vld1q_s8_x4(c.cast())] }
+    }
+
+    #[inline(always)]
+    unsafe fn add_three(sums: &mut [int32x4_t; 4], values: &mut [*const u8; 3], weights: &[int8x16x4_t; 3]) {
+        for tap in 0..3 {
+            let int8x16x4_t(a, b, c, d) = weights[tap];
+            // SAFETY: the caller's promise.
+            unsafe {
+                let values = load_first_4(&mut values[tap]);
+                dot(&mut sums[0], values[0], a);
+                dot(&mut sums[1], values[1], b);
+                dot(&mut sums[2], values[2], c);
+                dot(&mut sums[3], values[3], d);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add_three_from(sums: &mut [int32x4_t; 4], values: &mut [*const u8; 3], weights: &mut [*const u8; 3]) {
+        for tap in 0..3 {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let (values, weights) = (load_first_4(&mut values[tap]), load_weights(&mut weights[tap]));
+                for i in 0..4 {
+                    dot(&mut sums[i], values[i], weights[i]);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(sums: &mut [int32x4_t; 4], mut values: *const u8, mut weights: *const u8) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (values, weights) = (load_first_4(&mut values), load_weights(&mut weights));
+            for i in 0..4 {
+                dot(&mut sums[i], values[i], weights[i]);
+            }
+        }
+    }
+}
+
+/// Long multiplications; `EXTREME` if a weight is −128. Where there are three rows, `FIRST` is the first of them.
+struct Long<const EXTREME: bool, const FIRST: usize>;
+
+impl<const EXTREME: bool, const FIRST: usize> Products for Long<EXTREME, FIRST> {
+    /// Of three rows.
+    type Weights = [[int8x16_t; 3]; 3];
+
+    #[inline(always)]
+    unsafe fn load([a, b, c]: &mut [*const u8; 3]) -> [[int8x16_t; 3]; 3] {
+        // SAFETY: the caller's promise.
+        let taps = unsafe { [load_rows_3(a), load_rows_4(b), load_rows_5(c)] };
+        taps.map(
+            #[inline(always)]
+            |tap| [tap[FIRST], tap[FIRST + 1], tap[FIRST + 2]],
+        )
+    }
+
+    #[inline(always)]
+    unsafe fn add_three(sums: &mut [int32x4_t; 4], values: &mut [*const u8; 3], [u, v, w]: &[[int8x16_t; 3]; 3]) {
+        // SAFETY: the caller's promise.
+        let (a, b, c) =
+            unsafe { (load_rows_0(&mut values[0]), load_rows_1(&mut values[1]), load_rows_2(&mut values[2])) };
+        add_two::<EXTREME>(sums, [a[FIRST], a[FIRST + 1]], [u[0], u[1]]);
+        add_two::<EXTREME>(sums, [a[FIRST + 2], b[FIRST]], [u[2], v[0]]);
+        add_two::<EXTREME>(sums, [b[FIRST + 1], b[FIRST + 2]], [v[1], v[2]]);
+        add_two::<EXTREME>(sums, [c[FIRST], c[FIRST + 1]], [w[0], w[1]]);
+        add_one(sums, c[FIRST + 2], w[2]);
+    }
+
+    #[inline(always)]
+    unsafe fn add(sums: &mut [int32x4_t; 4], mut values: *const u8, mut weights: *const u8) {
+        // SAFETY: the caller's promise.
+        let (a, u) = unsafe { (load_rows_0(&mut values), load_rows_3(&mut weights)) };
+        add_two::<EXTREME>(sums, [a[0], a[1]], [u[0], u[1]]);
+        add_two::<EXTREME>(sums, [a[2], a[3]], [u[2], u[3]]);
+    }
+}
+
+/// Adds two products of 16 positions.
+#[inline(always)]
+fn add_two<const EXTREME: bool>(sums: &mut [int32x4_t; 4], [a, b]: [int8x16_t; 2], [u, v]: [int8x16_t; 2]) {
+    if EXTREME {
+        add_one(sums, a, u);
+        return add_one(sums, b, v);
+    }
+    // SAFETY: every AArch64 CPU has NEON.
+    unsafe {
+        let (mut first, mut second) = (multiply_first(a, u), multiply_second(a, u));
+        add_first(&mut first, b, v);
+        add_second(&mut second, b, v);
+        add_wide(sums, first, second);
+    }
+}
+
+/// Adds a product of 16 positions.
+#[inline(always)]
+fn add_one(sums: &mut [int32x4_t; 4], a: int8x16_t, u: int8x16_t) {
+    // SAFETY: every AArch64 CPU has NEON.
+    unsafe { add_wide(sums, multiply_first(a, u), multiply_second(a, u)) }
+}
+
+/// Adds 16 numbers of 16 bits.
+#[inline(always)]
+fn add_wide(sums: &mut [int32x4_t; 4], low: int16x8_t, high: int16x8_t) {
+    // SAFETY: every AArch64 CPU has NEON.
+    unsafe {
+        sums[0] = vaddw_s16(sums[0], vget_low_s16(low));
+        sums[1] = vaddw_high_s16(sums[1], low);
+        sums[2] = vaddw_s16(sums[2], vget_low_s16(high));
+        sums[3] = vaddw_high_s16(sums[3], high);
+    }
 }

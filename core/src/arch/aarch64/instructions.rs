@@ -11,7 +11,7 @@ use core::arch::asm;
 
 /// A load of consecutive registers, which stay where they are loaded; `from` moves behind them.
 macro_rules! load {
-    ($(#[$doc:meta])* $name:ident($count:literal) $registers:literal $bytes:literal $($value:ident $register:tt)*) => {
+    ($(#[$doc:meta])* $name:ident($count:literal) $load:literal $registers:literal $bytes:literal $($value:ident $register:tt)*) => {
         $(#[$doc])*
         #[inline(always)]
         pub(super) unsafe fn $name(from: &mut *const u8) -> [int8x16_t; $count] {
@@ -19,7 +19,7 @@ macro_rules! load {
             // SAFETY: the caller's promise.
             unsafe {
                 asm!(
-                    concat!("ld1 {{", $registers, "}}, [{from}], #", $bytes),
+                    concat!($load, " {{", $registers, "}}, [{from}], #", $bytes),
                     from = inout(reg) *from, $(out($register) $value,)*
                     options(readonly, nostack, preserves_flags),
                 );
@@ -31,31 +31,64 @@ macro_rules! load {
 
 load! {
     /// Weights of two steps.
-    load_weights(4) "v28.16b-v31.16b" "64" a "v28" b "v29" c "v30" d "v31"
+    load_weights(4) "ld1" "v28.16b-v31.16b" "64" a "v28" b "v29" c "v30" d "v31"
 }
 load! {
     /// Weights of one step.
-    load_half_weights(2) "v28.16b-v29.16b" "32" a "v28" b "v29"
+    load_half_weights(2) "ld1" "v28.16b-v29.16b" "32" a "v28" b "v29"
 }
 load! {
     /// The first values.
-    load_first_4(4) "v24.16b-v27.16b" "64" a "v24" b "v25" c "v26" d "v27"
+    load_first_4(4) "ld1" "v24.16b-v27.16b" "64" a "v24" b "v25" c "v26" d "v27"
 }
 load! {
     /// The first values.
-    load_first_3(3) "v24.16b-v26.16b" "48" a "v24" b "v25" c "v26"
+    load_first_3(3) "ld1" "v24.16b-v26.16b" "48" a "v24" b "v25" c "v26"
 }
 load! {
     /// The first values.
-    load_first_2(2) "v24.16b-v25.16b" "32" a "v24" b "v25"
+    load_first_2(2) "ld1" "v24.16b-v25.16b" "32" a "v24" b "v25"
+}
+load! {
+    /// Others beside these.
+    load_other_3(3) "ld1" "v8.16b-v10.16b" "48" a "v8" b "v9" c "v10"
+}
+load! {
+    /// Others beside these.
+    load_other_2(2) "ld1" "v8.16b-v9.16b" "32" a "v8" b "v9"
 }
 load! {
     /// The values behind the first four.
-    load_next_4(4) "v8.16b-v11.16b" "64" a "v8" b "v9" c "v10" d "v11"
+    load_next_4(4) "ld1" "v8.16b-v11.16b" "64" a "v8" b "v9" c "v10" d "v11"
 }
 load! {
     /// The values behind these.
-    load_last_2(2) "v12.16b-v13.16b" "32" a "v12" b "v13"
+    load_last_2(2) "ld1" "v12.16b-v13.16b" "32" a "v12" b "v13"
+}
+
+load! {
+    /// De-interleaves 64 bytes: those of each row of four. So below; there are six, as all can be alive.
+    load_rows_0(4) "ld4" "v24.16b-v27.16b" "64" a "v24" b "v25" c "v26" d "v27"
+}
+load! {
+    /// See [`load_rows_0`].
+    load_rows_1(4) "ld4" "v28.16b-v31.16b" "64" a "v28" b "v29" c "v30" d "v31"
+}
+load! {
+    /// See [`load_rows_0`].
+    load_rows_2(4) "ld4" "v8.16b-v11.16b" "64" a "v8" b "v9" c "v10" d "v11"
+}
+load! {
+    /// See [`load_rows_0`].
+    load_rows_3(4) "ld4" "v4.16b-v7.16b" "64" a "v4" b "v5" c "v6" d "v7"
+}
+load! {
+    /// See [`load_rows_0`].
+    load_rows_4(4) "ld4" "v16.16b-v19.16b" "64" a "v16" b "v17" c "v18" d "v19"
+}
+load! {
+    /// See [`load_rows_0`].
+    load_rows_5(4) "ld4" "v20.16b-v23.16b" "64" a "v20" b "v21" c "v22" d "v23"
 }
 
 /// A register of bytes; `from` moves behind it.
@@ -71,6 +104,36 @@ pub(super) unsafe fn load(from: &mut *const u8) -> int8x16_t {
         );
     }
     value
+}
+
+/// Stores both halves, `stride` apart; `to` moves so far behind the second.
+#[inline(always)]
+pub(super) unsafe fn store_halves(value: int8x16_t, to: &mut *mut i8, stride: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "st1 {{{value:v}.d}}[0], [{to}], {stride}",
+            "st1 {{{value:v}.d}}[1], [{to}], {stride}",
+            value = in(vreg) value, to = inout(reg) *to, stride = in(reg) stride,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// The same for quarters.
+#[inline(always)]
+pub(super) unsafe fn store_quarters(value: int8x16_t, to: &mut *mut i8, stride: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "st1 {{{value:v}.s}}[0], [{to}], {stride}",
+            "st1 {{{value:v}.s}}[1], [{to}], {stride}",
+            "st1 {{{value:v}.s}}[2], [{to}], {stride}",
+            "st1 {{{value:v}.s}}[3], [{to}], {stride}",
+            value = in(vreg) value, to = inout(reg) *to, stride = in(reg) stride,
+            options(nostack, preserves_flags),
+        );
+    }
 }
 
 /// Sixteen registers of sums, every four of them from the same 64 bytes.
@@ -133,6 +196,88 @@ pub(super) unsafe fn dot_lane<const LANE: usize>(sum: &mut int32x4_t, a: int8x16
         asm!(
             "sdot {sum:v}.4s, {a:v}.16b, {b:v}.4b[{lane}]",
             sum = inout(vreg) *sum, a = in(vreg) a, b = in(vreg) b, lane = const LANE,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+}
+
+/// The products of the first halves.
+#[inline(always)]
+pub(super) unsafe fn multiply_first(a: int8x16_t, b: int8x16_t) -> int16x8_t {
+    let product;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "smull {product:v}.8h, {a:v}.8b, {b:v}.8b",
+            product = out(vreg) product, a = in(vreg) a, b = in(vreg) b,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    product
+}
+
+/// The products of the second halves.
+#[inline(always)]
+pub(super) unsafe fn multiply_second(a: int8x16_t, b: int8x16_t) -> int16x8_t {
+    let product;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "smull2 {product:v}.8h, {a:v}.16b, {b:v}.16b",
+            product = out(vreg) product, a = in(vreg) a, b = in(vreg) b,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    product
+}
+
+/// Adds the products of the first halves.
+#[inline(always)]
+pub(super) unsafe fn add_first(product: &mut int16x8_t, a: int8x16_t, b: int8x16_t) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "smlal {product:v}.8h, {a:v}.8b, {b:v}.8b",
+            product = inout(vreg) *product, a = in(vreg) a, b = in(vreg) b,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+}
+
+/// Adds the products of the second halves.
+#[inline(always)]
+pub(super) unsafe fn add_second(product: &mut int16x8_t, a: int8x16_t, b: int8x16_t) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "smlal2 {product:v}.8h, {a:v}.16b, {b:v}.16b",
+            product = inout(vreg) *product, a = in(vreg) a, b = in(vreg) b,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+}
+
+/// Adds neighbours to sums.
+#[inline(always)]
+pub(super) unsafe fn add_pairs(sum: &mut int32x4_t, products: int16x8_t) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "sadalp {sum:v}.4s, {products:v}.8h",
+            sum = inout(vreg) *sum, products = in(vreg) products,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+}
+
+/// `sum[2 · i + j] += Σ a[8 · i + k] · b[8 · j + k]` over k from 0 to 7.
+#[inline(always)]
+pub(super) unsafe fn matrix(sum: &mut int32x4_t, a: int8x16_t, b: int8x16_t) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "smmla {sum:v}.4s, {a:v}.16b, {b:v}.16b",
+            sum = inout(vreg) *sum, a = in(vreg) a, b = in(vreg) b,
             options(nomem, nostack, preserves_flags),
         );
     }

@@ -14,16 +14,21 @@
 //!
 //! All tiles have sixteen registers of sums, which half of the register file holds; the other half holds values and
 //! weights. What differs is what a sum is of, and which values of a row serve several pixels.
+#![allow(clippy::needless_range_loop, reason = "registers are known by their number")]
 
 mod bytes;
 mod epilogue;
 mod flat;
 mod instructions;
 mod narrow;
+mod neon;
 mod neon_dot;
+mod neon_i8mm;
 mod tile;
 
+pub use neon::Neon;
 pub use neon_dot::NeonDot;
+pub use neon_i8mm::NeonI8mm;
 
 /// Whether this CPU has all of these features; without `std`, whether the target promises them.
 macro_rules! detected {

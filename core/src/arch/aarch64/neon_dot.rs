@@ -17,8 +17,6 @@
 use core::arch::aarch64::*;
 use core::ops::Range;
 
-use heapless::Vec;
-
 use super::instructions::{
     dot_lane, load, load_first_2, load_first_3, load_first_4, load_half_weights, load_last_2, load_next_4, load_weights,
 };
@@ -102,9 +100,8 @@ impl Tile<4> for Eight {
 /// The CPU has the extension; `ConvRow::check`.
 #[target_feature(enable = "dotprod")]
 unsafe fn conv(row: &ConvRow, out: &mut [i8]) {
-    let places = places(row.segments).unwrap_or_default();
-    let any = || Vec::from([Way::Apart(Apart(row.segments))]);
-    let ways = if places.is_empty() { any() } else { ways(row.segments, &places, Way::new).unwrap_or_else(any) };
+    let places = places(row.segments);
+    let ways = ways(row.segments, &places, Way::new, Way::Apart(Apart(row.segments)));
     // SAFETY: the ways go through all segments, each in one that suits it.
     unsafe {
         match ways[..] {
@@ -287,7 +284,7 @@ unsafe fn steps<const UNITS: usize, const STEPS: usize, const N: usize>(
     values: &[int8x16_t; N],
     weights: &mut *const u8,
 ) {
-    const { assert!(STEPS == 1 || STEPS == 3 || STEPS % 2 == 0 && STEPS <= 12) };
+    const { assert!(STEPS == 1 || STEPS == 3 || STEPS.is_multiple_of(2) && STEPS <= 12) };
     // SAFETY: the caller's promise.
     unsafe {
         if STEPS == 1 {

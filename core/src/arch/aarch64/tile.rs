@@ -9,7 +9,7 @@ use core::arch::aarch64::*;
 use heapless::Vec;
 
 use super::epilogue::Epilogue;
-use super::instructions::start;
+use super::instructions::{start, store_halves, store_quarters};
 use crate::arch::job::{ConvRow, Layout, Segment};
 
 /// Sixteen registers of sums: four for every 16 values of the output, `16 / channels` pixels.
@@ -30,6 +30,12 @@ pub(super) trait Tile<const N: usize> {
 
     /// Whole sums: four registers for each of the `N` registers of values that they make.
     fn whole(sums: Sums) -> [[int32x4_t; 4]; N];
+
+    /// Values put into the order of the output, pixel by pixel.
+    #[inline(always)]
+    fn ordered(values: int8x16_t) -> int8x16_t {
+        values
+    }
 }
 
 /// A way through a window, or through a part of it.
@@ -50,32 +56,42 @@ const MAX_RUNS: usize = 8;
 /// Where the planes of a window start, segment by segment; what a row's first pixel has there.
 pub(super) type Places = Vec<*const u8, MAX_PLACES>;
 
-/// The places of all planes, if there are not too many.
-pub(super) fn places(segments: &[Segment]) -> Option<Places> {
+/// The places of all planes; none if there are too many.
+pub(super) fn places(segments: &[Segment]) -> Places {
     let mut places = Vec::new();
     for segment in segments {
         for plane in 0..segment.planes {
-            places.push(segment.input.as_ptr().wrapping_add(plane * segment.pitch)).ok()?;
+            if places.push(segment.input.as_ptr().wrapping_add(plane * segment.pitch)).is_err() {
+                return Vec::new();
+            }
         }
     }
-    Some(places)
+    places
 }
 
-/// A window's ways: what `way` makes of every run of segments of one shape, given with their places; `None` if there are
-/// too many.
+/// A window's ways: what `way` makes of every run of segments of one shape and their places, or `any` for all of them,
+/// where there are too many.
 pub(super) fn ways<'a, W>(
     segments: &'a [Segment<'a>],
     places: &'a Places,
     way: impl Fn(&'a [Segment<'a>], &'a [*const u8]) -> W,
-) -> Option<Vec<W, MAX_RUNS>> {
+    any: W,
+) -> Vec<W, MAX_RUNS> {
     let mut ways = Vec::new();
     let mut rest = &places[..];
-    for run in segments.chunk_by(|a, b| (a.stride, a.steps) == (b.stride, b.steps)) {
-        let (places, behind) = rest.split_at(run.iter().map(|segment| segment.planes).sum());
-        rest = behind;
-        ways.push(way(run, places)).ok()?;
+    for run in segments.chunk_by(|a, b| (a.stride, a.values) == (b.stride, b.values)) {
+        let planes = run.iter().map(|segment| segment.planes).sum();
+        let pushed = rest.split_at_checked(planes).is_some_and(|(places, behind)| {
+            rest = behind;
+            ways.push(way(run, places)).is_ok()
+        });
+        if !pushed {
+            ways.clear();
+            let _ = ways.push(any);
+            break;
+        }
     }
-    Some(ways)
+    ways
 }
 
 /// All blocks and pixels of a row.
@@ -96,7 +112,7 @@ pub(super) unsafe fn tiles<T: Tile<N>, const N: usize, W: Walk>(walk: W, row: &C
             let weights = row.weights.as_ptr().add(block * block_len);
             let mut place = out.as_mut_ptr().add(block * channels);
             let present = (row.outputs - block * channels).min(channels);
-            let whole = if present == channels { row.pixels / T::PIXELS } else { 0 };
+            let mut whole = if present == channels { row.pixels / T::PIXELS } else { 0 };
             let mut x = 0;
             while x < row.pixels {
                 let mut sums = start(&bias);
@@ -105,48 +121,45 @@ pub(super) unsafe fn tiles<T: Tile<N>, const N: usize, W: Walk>(walk: W, row: &C
                     #[inline(always)]
                     |at| vld1q_f32(scales.as_ptr().add(at)),
                 );
-                let values = epilogue.values(T::whole(sums), scales);
-                x += T::PIXELS;
-                if x <= whole * T::PIXELS {
-                    store(values, channels, place, row.out_stride);
-                } else {
-                    let pixels = T::PIXELS.min(row.pixels - (x - T::PIXELS));
-                    store_some(values, channels, (pixels, present), place, row.out_stride);
+                let mut values = epilogue.values(T::whole(sums), scales);
+                for i in 0..N {
+                    values[i] = T::ordered(values[i]);
                 }
-                place = place.wrapping_add(T::PIXELS * row.out_stride);
+                if whole == 0 {
+                    let pixels = T::PIXELS.min(row.pixels - x);
+                    store_some(values, channels, (pixels, present), place, row.out_stride);
+                    place = place.wrapping_add(T::PIXELS * row.out_stride);
+                } else {
+                    whole -= 1;
+                    store(values, channels, &mut place, row.out_stride);
+                }
+                x += T::PIXELS;
             }
         }
     }
 }
 
-/// Stores whole registers, which hold `channels` (4, 8 or 16) values of each of their pixels.
+/// Stores whole registers, which hold `channels` (4 or 8) values of each of their pixels. The place moves to the pixel
+/// behind them.
 ///
 /// # Safety
 /// There are so many values at `place`, pixels `stride` apart.
 #[inline(always)]
-unsafe fn store<const N: usize>(values: [int8x16_t; N], channels: usize, place: *mut i8, stride: usize) {
+unsafe fn store<const N: usize>(values: [int8x16_t; N], channels: usize, place: &mut *mut i8, stride: usize) {
     // SAFETY: the caller's promise.
     unsafe {
         if stride == channels {
             for i in 0..N {
                 vst1q_s8(place.add(16 * i), values[i]);
             }
+            *place = place.add(16 * N);
             return;
         }
-        let mut place = place;
         for i in 0..N {
             if channels == 8 {
-                let halves = vreinterpretq_s64_s8(values[i]);
-                vst1q_lane_s64::<0>(place.cast(), halves);
-                vst1q_lane_s64::<1>(place.add(stride).cast(), halves);
-                place = place.wrapping_add(2 * stride);
+                store_halves(values[i], place, stride);
             } else {
-                let quarters = vreinterpretq_s32_s8(values[i]);
-                vst1q_lane_s32::<0>(place.cast(), quarters);
-                vst1q_lane_s32::<1>(place.add(stride).cast(), quarters);
-                vst1q_lane_s32::<2>(place.add(2 * stride).cast(), quarters);
-                vst1q_lane_s32::<3>(place.add(3 * stride).cast(), quarters);
-                place = place.wrapping_add(4 * stride);
+                store_quarters(values[i], place, stride);
             }
         }
     }

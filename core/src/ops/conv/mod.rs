@@ -161,8 +161,9 @@ fn interleaved<I: Isa>(
             let stride = across.stride as usize * channels * ROWS;
             let mut segments: Vec<Segment, MAX_GROUPS> = Vec::new();
             for (input, shape) in groups.iter().zip(&recipe.segments) {
-                let steps = recipe.layout.steps(shape.values as usize);
-                segments.push(Segment { input, stride, steps, planes: 1, pitch: 0 }).ok()?;
+                let values = shape.values as usize;
+                let steps = recipe.layout.steps(values);
+                segments.push(Segment { input, stride, values, steps, planes: 1, pitch: 0 }).ok()?;
             }
             let row = ConvRow {
                 layout: recipe.layout,
@@ -187,11 +188,13 @@ fn interleaved<I: Isa>(
             }
             let row = DepthwiseRow {
                 groups: &from_here,
+                rows: usize::from(second)..along.kernel as usize + usize::from(second),
                 taps: across.kernel as usize,
                 tap_stride: across.dilation as usize * channels,
                 weights,
                 period: recipe.period(),
                 requantize,
+                extreme: packed.extreme,
             };
             isa.depthwise(&row, out);
         }

@@ -85,8 +85,9 @@ impl SegmentShape {
     ) -> Option<Segment<'r>> {
         let width = usize::from(self.width) * layout.value;
         let input = row.get(count * usize::from(self.first) * layout.value + pixel * width..)?;
-        let (steps, planes) = (layout.steps(self.values as usize), self.planes.into());
-        Some(Segment { input, stride: stride * width, steps, planes, pitch: count * width })
+        let values = self.values as usize;
+        let (steps, planes) = (layout.steps(values), self.planes.into());
+        Some(Segment { input, stride: stride * width, values, steps, planes, pitch: count * width })
     }
 
     /// Values of all planes.
