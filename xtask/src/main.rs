@@ -2,6 +2,7 @@
 //!
 //! Every step sets up what it needs, or says exactly what to install; none is skipped silently.
 
+mod bench;
 mod setup;
 mod steps;
 
@@ -17,7 +18,7 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Everything that CI runs: lints, host, miri, aarch64, bare, zoo.
     Test,
@@ -33,6 +34,9 @@ enum Command {
     Bare,
     /// The zoo's models on their held-out frames, where ../shared/data or MICROTOME_DATA is there.
     Zoo,
+    /// Measurements beside the peers; see benches/README.md.
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 fn main() -> Result<()> {
@@ -55,6 +59,7 @@ fn main() -> Result<()> {
         Command::Aarch64 => steps::aarch64(&sh)?,
         Command::Bare => steps::bare(&sh)?,
         Command::Zoo => steps::zoo(&sh)?,
+        Command::Bench(what) => bench::bench(&sh, &what)?,
     }
     println!("\nxtask: all done");
     Ok(())

@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 pub struct Tool {
     /// Name on the PATH.
     pub program: &'static str,
-    /// Debian package.
+    /// Debian package, or several.
     pub package: &'static str,
 }
 
@@ -16,7 +16,8 @@ pub const QEMU_USER: Tool = Tool { program: "qemu-aarch64", package: "qemu-user"
 /// Emulates Cortex-M boards.
 pub const QEMU_ARM: Tool = Tool { program: "qemu-system-arm", package: "qemu-system-arm" };
 /// Links AArch64 Linux programs.
-pub const GCC_AARCH64: Tool = Tool { program: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu" };
+pub const GCC_AARCH64: Tool =
+    Tool { program: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" };
 
 fn has(sh: &Shell, program: &str) -> bool {
     cmd!(sh, "which {program}").quiet().ignore_stdout().ignore_stderr().run().is_ok()
@@ -24,7 +25,8 @@ fn has(sh: &Shell, program: &str) -> bool {
 
 /// Makes sure of the tools, with apt where this user may.
 pub fn tools(sh: &Shell, tools: &[Tool]) -> Result<()> {
-    let packages: Vec<&str> = tools.iter().filter(|t| !has(sh, t.program)).map(|t| t.package).collect();
+    let missing = tools.iter().filter(|t| !has(sh, t.program));
+    let packages: Vec<&str> = missing.flat_map(|t| t.package.split(' ')).collect();
     if packages.is_empty() {
         return Ok(());
     }

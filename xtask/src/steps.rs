@@ -9,8 +9,8 @@ use crate::setup;
 
 /// Crates that don't depend on tract.
 const LIGHT: [&str; 6] = ["-p", "microtome-core", "-p", "microtome-tests", "-p", "xtask"];
-/// Crates that do.
-const HEAVY: [&str; 4] = ["-p", "microtome-compiler", "-p", "microtome"];
+/// Crates that do, and the benches, which depend on one of them.
+const HEAVY: [&str; 6] = ["-p", "microtome-compiler", "-p", "microtome", "-p", "microtome-benches"];
 /// Machines without an operating system that core must build for.
 const BARE: [&str; 4] =
     ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "riscv32imac-unknown-none-elf", "wasm32-unknown-unknown"];
@@ -29,10 +29,42 @@ pub fn lint(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
+/// The test that prints which kernels run, and fails if one of those in [`EXPECT`] does not.
+const KERNELS_TEST: [&str; 6] = ["--test", "ops", "the_expected_kernels_run", "--", "--exact", "--nocapture"];
+/// Names the kernels that must run, with commas.
+const EXPECT: &str = "MICROTOME_EXPECT_KERNELS";
+
+/// x86-64 kernels and the flags of /proc/cpuinfo that they need.
+const X86_KERNELS: [(&str, &[&str]); 4] = [
+    ("x86_64-avx2", &["avx2"]),
+    ("x86_64-avxvnni", &["avx_vnni"]),
+    ("x86_64-avx512vl-vnni", &["avx512vl", "avx512_vnni"]),
+    ("x86_64-avx512vnni", &["avx512f", "avx512bw", "avx512vl", "avx512_vnni"]),
+];
+
+/// The kernels that this machine must run, by what its operating system says of it: core asks the CPU itself.
+fn expected_here(sh: &Shell) -> Result<String> {
+    let mut names = vec!["scalar"];
+    match std::env::consts::ARCH {
+        "x86_64" => {
+            let cpu = sh.read_file("/proc/cpuinfo")?;
+            let flags: Vec<&str> =
+                cpu.lines().find(|line| line.starts_with("flags")).unwrap_or("").split(' ').collect();
+            let has = |needed: &[&str]| needed.iter().all(|flag| flags.contains(flag));
+            names.extend(X86_KERNELS.iter().filter(|(_, needed)| has(needed)).map(|(name, _)| *name));
+        }
+        "aarch64" => names.push("aarch64-neon"),
+        _ => {}
+    }
+    Ok(names.join(","))
+}
+
 /// Tests on this machine.
 pub fn host(sh: &Shell) -> Result<()> {
-    title("host: core and the conformance suite");
+    title("host: core and the conformance suite, by every kernel");
+    let _expected = sh.push_env(EXPECT, expected_here(sh)?);
     cmd!(sh, "cargo test --quiet {LIGHT...}").run()?;
+    cmd!(sh, "cargo test --quiet -p microtome-tests {KERNELS_TEST...}").run()?;
     title("host: compiler and runtime");
     cmd!(sh, "cargo test --quiet --release {HEAVY...}").run()?;
     title("host: the runtime without tract");
@@ -45,21 +77,40 @@ pub fn host(sh: &Shell) -> Result<()> {
 pub fn miri(sh: &Shell) -> Result<()> {
     title("miri");
     setup::nightly_miri(sh)?;
-    let tests = ["session", "quant", "shape", "measure::components"];
+    let tests = ["session", "quant", "shape", "arch::parts", "measure::components"];
     cmd!(sh, "cargo +nightly miri test --quiet -p microtome-core --lib -- {tests...}").run()?;
     Ok(())
 }
 
+/// CPUs that AArch64 is tested on, and the kernels that each must run: baseline NEON (Raspberry Pi 3 and 4), the dot
+/// product (Raspberry Pi 5, Jetson Orin), and all there is.
+const AARCH64_CPUS: [(&str, &str); 3] = [
+    ("cortex-a53", "scalar,aarch64-neon"),
+    ("cortex-a76", "scalar,aarch64-neon,aarch64-neon-dot"),
+    ("max", "scalar,aarch64-neon,aarch64-neon-dot,aarch64-neon-i8mm"),
+];
+
+/// Suites in which kernels matter; the others run on one CPU.
+const KERNEL_SUITES: [&str; 8] = ["--test", "ops", "--test", "kernels", "--test", "session", "--test", "parity"];
+
 /// core's tests and the conformance suite on AArch64.
 pub fn aarch64(sh: &Shell) -> Result<()> {
-    title("aarch64, under qemu-aarch64");
     setup::tools(sh, &[setup::QEMU_USER, setup::GCC_AARCH64])?;
     setup::targets(sh, &["aarch64-unknown-linux-gnu"])?;
     let _linker = sh.push_env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc");
-    let _runner =
-        sh.push_env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", "qemu-aarch64 -L /usr/aarch64-linux-gnu");
-    let crates = ["-p", "microtome-core", "-p", "microtome-tests"];
-    cmd!(sh, "cargo test --quiet {crates...} --target aarch64-unknown-linux-gnu").run()?;
+    let target = ["--target", "aarch64-unknown-linux-gnu"];
+    for (cpu, expected) in AARCH64_CPUS {
+        title(&format!("aarch64, under qemu-aarch64 -cpu {cpu}"));
+        let runner = format!("qemu-aarch64 -cpu {cpu} -L /usr/aarch64-linux-gnu");
+        let _runner = sh.push_env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", runner);
+        let _expected = sh.push_env(EXPECT, expected);
+        if cpu == "max" {
+            cmd!(sh, "cargo test --quiet -p microtome-core -p microtome-tests {target...}").run()?;
+        } else {
+            cmd!(sh, "cargo test --quiet -p microtome-tests {KERNEL_SUITES...} {target...}").run()?;
+        }
+        cmd!(sh, "cargo test --quiet -p microtome-tests {target...} {KERNELS_TEST...}").run()?;
+    }
     Ok(())
 }
 
