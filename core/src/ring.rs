@@ -73,11 +73,7 @@ impl<'a> Inputs<'a> {
 }
 
 /// The ring of tensor `index`, to be written, and all others, to be read.
-pub fn split<'a>(
-    tensors: &'a [TensorState],
-    rings: &'a mut [i8],
-    index: usize,
-) -> Option<(Inputs<'a>, &'a mut [i8])> {
+pub fn split<'a>(tensors: &'a [TensorState], rings: &'a mut [i8], index: usize) -> Option<(Inputs<'a>, &'a mut [i8])> {
     let tensor = tensors.get(index)?;
     let (before, rest) = rings.split_at_mut_checked(tensor.offset.get() as usize)?;
     let (ring, after) = rest.split_at_mut_checked(tensor.len())?;

@@ -2,17 +2,22 @@
 //!
 //! ```text
 //!     source ─▶ engine ─▶ objects ─▶ sink      cli: one module per command, thin over these
-//!     files     plan      labels     pictures  metrics: the scores that `eval` prints
-//!     stacks    float     figures    table     simulate: frames with known truth
+//!     files     plan      labels     pictures  machine: kernel, threads and memory that a plan runs with
+//!     stacks    float     figures    table     metrics: the scores that `eval` prints
+//!                                              bench: how long a plan takes, operator by operator
+//!                                              simulate: frames with known truth
 //! ```
 //!
 //! The binary is `main.rs`, a few lines over [`cli`]; everything else is here, where tests can call it.
-#![forbid(unsafe_code)]
+// One module says why it needs some: `machine::crew`.
+#![deny(unsafe_code)]
 
+pub mod bench;
 pub mod cli;
 pub mod engine;
 pub mod error;
 pub mod inspect;
+pub mod machine;
 pub mod metrics;
 pub mod objects;
 pub mod segment;

@@ -1,10 +1,13 @@
 //! Raw tensors through a plan: `[N, C, rows, width]` of float32 in and out, as ONNX has them.
 
+use std::sync::Arc;
+
 use microtome_core::Plan;
 use microtome_core::plan::{Role, Tensor};
 use ndarray::{Array4, ArrayD, Axis};
 
 use crate::engine::PlanEngine;
+use crate::machine::Machine;
 
 /// A tensor and what the model calls it.
 #[derive(Debug, Clone)]
@@ -17,18 +20,19 @@ pub struct Named {
     pub is_mask: bool,
 }
 
-/// Runs each of the N frames of `input` through `plan`; returns the outputs in the plan's order.
+/// Runs each of the N frames of `input` through the plan in `bytes`; returns the outputs in the plan's order.
 ///
 /// # Errors
-/// One sentence when the tensor does not fit the network's input.
-pub fn run_plan(plan: Plan<'_>, input: &Array4<f32>) -> Result<Vec<Named>, String> {
+/// One sentence when the bytes are no plan, or the tensor does not fit the network's input.
+pub fn run_plan(bytes: &[u8], input: &Array4<f32>, machine: &Arc<Machine>) -> Result<Vec<Named>, String> {
+    let plan = Plan::parse(bytes).map_err(|e| e.to_string())?;
     let first = plan.tensor(0).ok_or("the plan has no tensors")?;
     let (frames, channels, height, width) = input.dim();
     if channels != usize::from(first.channels) || frames == 0 {
         let expected = format!("[N, {}, rows, width] with N at least 1", first.channels);
         return Err(format!("a tensor of shape [{frames}, {channels}, {height}, {width}]; expected {expected}"));
     }
-    let mut engine = PlanEngine::new(plan);
+    let mut engine = PlanEngine::new(bytes.to_vec(), Arc::clone(machine))?;
     let mut outputs: Vec<Named> = Vec::new();
     for (n, frame) in input.axis_iter(Axis(0)).enumerate() {
         let rows_first = frame.permuted_axes([1, 2, 0]);

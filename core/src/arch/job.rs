@@ -163,7 +163,10 @@ impl ConvRow<'_> {
         assert!(self.weights.len() >= blocks * self.steps() * self.layout.step());
         assert!(self.requantize.bias.len() >= blocks * self.layout.channels);
         assert!(self.requantize.scales.len() >= blocks * self.layout.channels);
-        assert!(self.outputs <= self.out_stride && out.len() + self.out_stride >= self.pixels * self.out_stride + self.outputs);
+        assert!(
+            self.outputs <= self.out_stride
+                && out.len() + self.out_stride >= self.pixels * self.out_stride + self.outputs
+        );
     }
 }
 

@@ -92,10 +92,10 @@ pub(crate) fn run<I: Isa>(
 ) {
     match &operator.op {
         Op::Conv(conv) => return conv::rows(isa, cx, conv, rows, part, scratch),
-        Op::ConvTranspose { conv, output_padding } => {
-            if side_by_side::rows(isa, cx, (conv, *output_padding), rows.clone(), part, scratch).is_some() {
-                return;
-            }
+        Op::ConvTranspose { conv, output_padding }
+            if side_by_side::rows(isa, cx, (conv, *output_padding), rows.clone(), part, scratch).is_some() =>
+        {
+            return;
         }
         _ => {}
     }

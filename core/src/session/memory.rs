@@ -147,12 +147,7 @@ pub(super) fn workers(setup: &Setup) -> usize {
 }
 
 /// Resolves the state for a frame, and says how long the whole arena is.
-pub(super) fn measure(
-    plan: &Plan,
-    frame: Frame,
-    setup: &Setup,
-    state: &mut State,
-) -> Result<ArenaLen, SessionError> {
+pub(super) fn measure(plan: &Plan, frame: Frame, setup: &Setup, state: &mut State) -> Result<ArenaLen, SessionError> {
     let rings = state.resolve(plan, frame.padded(plan)?)?;
     let (packed, scratch) = state.kernels(plan, setup)?;
     let scratch = scratch.checked_mul(workers(setup)).ok_or(SessionError::TooLarge)?;

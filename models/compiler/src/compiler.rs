@@ -22,6 +22,9 @@ const TOLERANCE: f64 = 0.1;
 /// What one scale for all inputs of a Concat may cost, in dB: else every Concat is an operator that requantizes.
 const CONCAT_TOLERANCE: f64 = 0.5;
 
+/// Most rows per step that are tried.
+const MOST_ROWS: u16 = 32;
+
 /// How to compile.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -31,11 +34,22 @@ pub struct Options {
     pub bias_correction: bool,
     /// Most images that choices and the report are measured on.
     pub measured: usize,
+    /// Memory to fill with rows; `None` makes one row per step, which needs the least.
+    pub memory: Option<Memory>,
+}
+
+/// Memory that a session may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Bytes of the arena, as the scalar kernel needs it: others keep packed weights besides.
+    pub bytes: usize,
+    /// Pixels in a row of the frames it is for.
+    pub width: u32,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { method: None, bias_correction: true, measured: 4 }
+        Options { method: None, bias_correction: true, measured: 4, memory: None }
     }
 }
 
@@ -191,10 +205,7 @@ impl<'a> Compiler<'a> {
     ) -> Result<Compiled> {
         let graph = bench.graph;
         let outputs = bench.outputs(&program)?;
-        let tall = emit::plan(&program, &outputs, bench.envelope)?;
-        let heights = rings::heights(&Plan::parse(&tall)?, seen)?;
-        program.tensors.iter_mut().zip(heights).for_each(|(tensor, rows)| tensor.ring = rows);
-        let bytes = emit::plan(&program, &outputs, bench.envelope)?;
+        let (bytes, strip_rows) = self.in_strips(&mut program, &outputs, bench.envelope, seen)?;
         let noise = bench.every_value(&program)?;
         let area = |value: usize| {
             let ([r, w], [fr, fw]) = (graph.values[value].sizes[0], graph.values[0].sizes[0]);
@@ -226,8 +237,39 @@ impl<'a> Compiler<'a> {
             multiple: bench.envelope.alignment.multiple,
             remainder: bench.envelope.alignment.remainder,
             plan_bytes: bytes.len(),
+            strip_rows,
         };
         Ok(Compiled { plan: bytes, report })
+    }
+
+    /// The plan with its rings, and as many rows per step as the memory allows.
+    fn in_strips(
+        &self,
+        program: &mut Program,
+        outputs: &[emit::Out],
+        envelope: &Envelope,
+        seen: [u32; 2],
+    ) -> Result<(Vec<u8>, u16)> {
+        let tall = emit::plan(program, outputs, envelope)?;
+        let most = if self.options.memory.is_some() { MOST_ROWS } else { 1 };
+        let mut rows = most;
+        loop {
+            let strips = rings::strips(&Plan::parse(&tall)?, seen, rows)?;
+            program.tensors.iter_mut().for_each(|tensor| tensor.ring = plan::TALL);
+            let endless = emit::plan_in_strips(program, outputs, envelope, |index| strips[index])?;
+            let heights = rings::heights(&Plan::parse(&endless)?, seen)?;
+            program.tensors.iter_mut().zip(heights).for_each(|(tensor, rows)| tensor.ring = rows);
+            let bytes = emit::plan_in_strips(program, outputs, envelope, |index| strips[index])?;
+            let Some(Memory { bytes: budget, width }) = self.options.memory else { return Ok((bytes, rows)) };
+            let arena = rings::arena(&Plan::parse(&bytes)?, [seen[0], width])?;
+            if arena <= budget {
+                return Ok((bytes, rows));
+            }
+            if rows == 1 {
+                return Err(Error::Memory { found: arena, budget, width });
+            }
+            rows /= 2;
+        }
     }
 
     fn envelope(&self, graph: &Graph, post: plan::Post) -> Result<Envelope> {

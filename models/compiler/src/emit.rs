@@ -30,13 +30,28 @@ pub struct Out {
     pub name: String,
 }
 
-/// The plan's bytes, which core has parsed.
+/// The plan's bytes, with one row per step, which core has parsed.
 ///
 /// # Errors
 /// core refuses the plan.
 pub fn plan(program: &Program, outputs: &[Out], envelope: &Envelope) -> Result<Vec<u8>> {
-    let operators: Vec<Operator> =
-        program.operators.iter().map(|o| Operator { name: &o.name, inputs: &o.inputs, strip: 1, op: o.op() }).collect();
+    plan_in_strips(program, outputs, envelope, |_| 1)
+}
+
+/// The same, with so many rows per step of each operator.
+///
+/// # Errors
+/// core refuses the plan.
+pub fn plan_in_strips(
+    program: &Program,
+    outputs: &[Out],
+    envelope: &Envelope,
+    strip: impl Fn(usize) -> u16,
+) -> Result<Vec<u8>> {
+    let operators = program.operators.iter().enumerate();
+    let operators: Vec<Operator> = operators
+        .map(|(index, o)| Operator { name: &o.name, inputs: &o.inputs, strip: strip(index), op: o.op() })
+        .collect();
     let outputs: Vec<Output> =
         outputs.iter().map(|o| Output { tensor: o.tensor, role: o.role, name: &o.name }).collect();
     let spec = Spec {

@@ -45,6 +45,18 @@ pub enum Error {
     /// Calibration is impossible with what was given.
     #[error("calibration: {0}")]
     Calibration(String),
+    /// Even one row per step needs more than the memory that was given.
+    #[error(
+        "the arena takes {found} bytes for frames {width} pixels wide, with one row per step; the budget is {budget}"
+    )]
+    Memory {
+        /// Bytes of the arena.
+        found: usize,
+        /// Bytes that were given.
+        budget: usize,
+        /// Pixels in a row.
+        width: u32,
+    },
     /// core refuses what the compiler made.
     #[error("plan: {0}")]
     Plan(String),

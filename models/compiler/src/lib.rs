@@ -51,7 +51,7 @@ pub mod report;
 pub mod rings;
 
 pub use calibrate::Method;
-pub use compiler::{Compiled, Compiler, Options, Progress};
+pub use compiler::{Compiled, Compiler, Memory, Options, Progress};
 pub use description::Description;
 pub use error::{Error, Result};
 pub use model::{Model, Port, Tensor};

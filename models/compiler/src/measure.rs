@@ -81,7 +81,8 @@ pub fn run(plan: &Plan, image: &Tensor) -> Result<Vec<Vec<i8>>> {
     let pixels = rows(image, Quant { scale: input.scale, zero_point: input.zero_point });
     let frame = Frame::grey(height as u32, width as u32);
     let mut scratch = vec![0; plan.scratch_len()];
-    let mut arena = vec![0; plan.arena_len_in(frame, &Setup::default(), &mut scratch)?.total().ok_or(SessionError::TooLarge)?];
+    let mut arena =
+        vec![0; plan.arena_len_in(frame, &Setup::default(), &mut scratch)?.total().ok_or(SessionError::TooLarge)?];
     let mut session = Session::new(plan, frame, &mut arena)?;
     let mut outputs = vec![Vec::new(); plan.outputs().count()];
     session.run(Row::I8(&pixels), |row| outputs[row.output].extend_from_slice(row.data))?;

@@ -27,6 +27,8 @@ pub struct Report {
     pub remainder: [u16; 2],
     /// Bytes of the plan.
     pub plan_bytes: usize,
+    /// Rows of the frame that a step makes.
+    pub strip_rows: u16,
 }
 
 /// One choice that was measured.
@@ -79,7 +81,12 @@ fn db(value: Option<f64>) -> String {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        writeln!(f, "{} images, ranges by {}, plan of {} bytes", self.images, self.method, self.plan_bytes)?;
+        write!(f, "{} images, ranges by {}, plan of {} bytes", self.images, self.method, self.plan_bytes)?;
+        writeln!(
+            f,
+            ", {}",
+            if self.strip_rows == 1 { "a row per step".into() } else { format!("{} rows per step", self.strip_rows) }
+        )?;
         writeln!(
             f,
             "bias correction {}, concats {}",

@@ -1,7 +1,9 @@
-//! Ring heights and frame sides, both found by asking core: its schedule run dry, and its shape rules.
+//! Ring heights, strips and frame sides, all found by asking core: its schedule run dry, and its shape rules.
 
+use microtome_core::plan::strips::strip;
 use microtome_core::plan::{Alignment, Plan, TALL};
-use microtome_core::session::Frame;
+use microtome_core::session::{Frame, Setup};
+use microtome_core::{Kernel, SessionError};
 
 use crate::error::{Error, Result};
 
@@ -37,6 +39,33 @@ pub fn alignment(plan: &Plan, seen: [u32; 2], keep: Option<usize>) -> Result<Ali
     Ok(Alignment { multiple: [rows[0], width[0]], remainder: [rows[1], width[1]] })
 }
 
+/// Rows per step of every operator, where a step is to make what belongs to `rows` rows of the frame.
+///
+/// # Errors
+/// core refuses the frame.
+pub fn strips(plan: &Plan, seen: [u32; 2], rows: u16) -> Result<Vec<u16>> {
+    let mut scratch = vec![0; plan.scratch_len()];
+    let mut heights = plan.sizes(fitting(plan, seen), &mut scratch)?.map(|size| size.rows);
+    let frame = heights.next().unwrap_or(1);
+    Ok(heights.map(|height| strip(rows, height, frame)).collect())
+}
+
+/// Bytes of the arena for frames of this size (rows, width), with the scalar kernel.
+///
+/// # Errors
+/// core refuses the frame.
+pub fn arena(plan: &Plan, size: [u32; 2]) -> Result<usize> {
+    let mut scratch = vec![0; plan.scratch_len()];
+    let len = plan.arena_len_in(fitting(plan, size), &Setup::alone(Kernel::Scalar), &mut scratch)?;
+    Ok(len.total().ok_or(SessionError::TooLarge)?)
+}
+
+/// A frame of at least this size (rows, width) that the network takes without padding.
+fn fitting(plan: &Plan, [rows, width]: [u32; 2]) -> Frame {
+    let alignment = plan.alignment();
+    Frame::grey(alignment.pad(0, rows), alignment.pad(1, width))
+}
+
 /// The rows that each tensor's ring must hold, for a plan whose rings are all [`TALL`]: the most that are ever live, over
 /// frames of many heights; [`TALL`] where that grows with the frame.
 ///
@@ -47,15 +76,18 @@ pub fn heights(plan: &Plan, seen: [u32; 2]) -> Result<Vec<u32>> {
     let mut scratch = vec![0; plan.scratch_len()];
     let mut most = |height| -> Result<Vec<u32>> {
         let mut most = vec![1; plan.tensors().len()];
-        let frame = Frame::grey(alignment.pad(0, height), alignment.pad(1, seen[1]));
-        plan.run_dry(frame, &mut scratch, |tensor, rows| most[tensor] = most[tensor].max(rows))?;
+        plan.run_dry(fitting(plan, [height, seen[1]]), &mut scratch, |tensor, rows| {
+            most[tensor] = most[tensor].max(rows)
+        })?;
         Ok(most)
     };
     let step = u32::from(alignment.multiple[0]);
     let high = most(4 * seen[0].max(128))?;
     let higher = most(6 * seen[0].max(128))?;
     let mut rings: Vec<u32> = high.iter().zip(&higher).map(|(a, b)| if b > a { TALL } else { *a }).collect();
-    for more in 0..8 {
+    // Where the frame's last rows make no whole step, rows may wait differently.
+    let tallest = plan.operators().map(|operator| u32::from(operator.strip)).max().unwrap_or(1);
+    for more in 0..tallest.div_ceil(step).max(8) {
         for (ring, rows) in rings.iter_mut().zip(most(seen[0] + more * step)?) {
             *ring = (*ring).max(rows);
         }

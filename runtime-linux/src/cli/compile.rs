@@ -3,10 +3,13 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use microtome_compiler::Memory;
+
 use super::progress::Progress;
 use super::{Outcome, say, say_json};
 use crate::engine::OnnxModel;
 use crate::error::Result;
+use crate::machine::bytes;
 use crate::sink::write_whole;
 
 /// Arguments of `microtome compile`.
@@ -20,6 +23,13 @@ pub struct Args {
     /// The plan [default: MODEL.mtm beside the model]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Most memory for a session, such as 256KiB or 2MiB: a step makes as many rows as fit it [default: one row, which
+    /// takes the least]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    memory_budget: Option<usize>,
+    /// With --memory-budget: width of the frames, in pixels
+    #[arg(long, value_name = "PIXELS", requires = "memory_budget", default_value_t = 640)]
+    width: u32,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -33,6 +43,7 @@ pub fn compile(args: &Args) -> Result<Outcome> {
     let compiled = model.compile(
         &args.model,
         args.calibrate.as_deref(),
+        args.memory_budget.map(|bytes| Memory { bytes, width: args.width }),
         |step| bar.set(step.done, step.total, step.stage),
         &mut |error| failed.push(error),
     );

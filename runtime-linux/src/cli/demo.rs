@@ -4,12 +4,14 @@
 //! beside true ones: the demo cannot flatter.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use microtome_core::{Frame, Plan};
+use microtome_core::Frame;
 
 use super::{Outcome, make_folder, say};
-use crate::engine::{Model, PlanEngine, arena_len};
+use crate::engine::PlanEngine;
 use crate::error::{Error, Result};
+use crate::machine::{self, Machine};
 use crate::metrics::Counts;
 use crate::segment::segment;
 use crate::simulate::{Settings, scene};
@@ -23,20 +25,24 @@ const SETTINGS: Settings = Settings { seed: 1, height: 240, width: 320 };
 const FRAMES: u64 = 6;
 
 /// Runs the demo.
-pub fn demo() -> Result<Outcome> {
+pub fn demo(options: &machine::Options) -> Result<Outcome> {
     let bundled = |e: String| Error::model("nuclei.mtm (bundled)", e);
-    let model = Model::from_plan(NUCLEI.to_vec()).map_err(bundled)?;
-    let plan: Plan<'_> = model.plan().map_err(bundled)?;
-    let arena = arena_len(&plan, Frame::grey(SETTINGS.height as u32, SETTINGS.width as u32)).map_err(bundled)?;
-    let mut engine = PlanEngine::new(plan);
+    let machine = Arc::new(Machine::new(options)?);
+    let mut engine = PlanEngine::new(NUCLEI.to_vec(), Arc::clone(&machine)).map_err(bundled)?;
+    let frame = Frame::grey(SETTINGS.height as u32, SETTINGS.width as u32);
+    let arena = engine.prepare(frame).map_err(bundled)?.arena.total().unwrap_or(usize::MAX);
     let folder = Path::new(FOLDER);
     make_folder(folder)?;
     let mut table = ObjectTable::new(&folder.join("objects.csv"))?;
     let (width, height) = (SETTINGS.width, SETTINGS.height);
     say(format_args!(
-        "{FRAMES} simulated frames of {width}x{height} pixels through the bundled plan `nuclei` ({} KiB), in an arena of {} KiB:\n",
+        "{FRAMES} simulated frames of {width}x{height} pixels through the bundled plan `nuclei` ({} KiB), in an arena of {} KiB,\n\
+         with kernel {} on {} thread{}:\n",
         NUCLEI.len() / 1024,
-        arena.div_ceil(1024)
+        arena.div_ceil(1024),
+        machine.kernel().name(),
+        machine.threads(),
+        if machine.threads() == 1 { "" } else { "s" }
     ))?;
     say(format_args!(
         "{:<16} {:>7} {:>5} {:>8} {:>17} {:>10} {:>7}",

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -9,6 +10,7 @@ use super::progress::Progress;
 use super::{Outcome, complain, say, say_json};
 use crate::engine::{Engine, Model, Options, task};
 use crate::error::{Error, Result};
+use crate::machine::{self, Machine};
 use crate::metrics::{Counts, Mean, Scores};
 use crate::segment::segment;
 use crate::source::{images_by_stem, open, read_labels};
@@ -38,6 +40,8 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    machine: machine::Options,
 }
 
 /// Scores and the counts behind them.
@@ -77,8 +81,9 @@ struct Report {
 
 /// Runs the command.
 pub fn eval(args: &Args) -> Result<Outcome> {
+    let machine = Arc::new(Machine::new(&args.machine)?);
     let model = Model::open(&args.model, &args.options, &mut complain)?;
-    let mut engine = model.engine().map_err(|e| Error::model(&args.model, e))?;
+    let mut engine = model.into_engine(&machine).map_err(|e| Error::model(&args.model, e))?;
     task(&engine.post()).map_err(|e| Error::model(&args.model, e))?;
     let mut images = images_by_stem(&args.images).map_err(as_usage)?;
     let labels = images_by_stem(&args.labels).map_err(as_usage)?;

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use microtome_core::Frame;
+use microtome_core::plan::strips::Strips;
+use serde::Serialize;
 
 use super::{Outcome, complain, say, say_json};
 use crate::engine::{Model, Options};
 use crate::error::{Error, Result};
-use crate::inspect::{inspect as figures, svg};
+use crate::inspect::{Inspection, inspect as figures, svg};
+use crate::machine::{self, Footing, Machine};
 use crate::sink::write_whole;
 
 /// Arguments of `microtome inspect`.
@@ -29,18 +32,36 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    machine: machine::Options,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    inspection: Inspection,
+    /// What a session here takes, with the kernel, threads and strips that were asked for.
+    machine: Footing,
 }
 
 /// Runs the command.
 pub fn inspect(args: &Args) -> Result<Outcome> {
+    let bad = |e: String| Error::model(&args.model, e);
+    let machine = Machine::new(&args.machine)?;
     let model = Model::open(&args.model, &args.options, &mut complain)?;
-    let plan = model.plan().map_err(|e| Error::model(&args.model, e))?;
+    let plan = model.plan().map_err(bad)?;
     let frame = Frame::grey(args.height, args.width);
-    let inspection = figures(&plan, frame).map_err(|e| Error::model(&args.model, e))?;
+    let inspection = figures(&plan, frame).map_err(|e| bad(e.to_string()))?;
+    let mut here = model.bytes().map_err(bad)?.to_vec();
+    let mut strips = Strips::of(&mut here).map_err(|e| bad(e.to_string()))?;
+    let fit = machine.rows().fit(&mut strips, frame, &machine.setup()).map_err(|e| bad(e.to_string()))?;
+    let footing = Footing::new(&machine, fit);
     if args.json {
-        say_json(&inspection)?;
+        say_json(&Report { inspection, machine: footing })?;
     } else {
         say(&inspection)?;
+        say(&footing)?;
         for line in plan.provenance().lines() {
             say(line)?;
         }

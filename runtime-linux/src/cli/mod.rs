@@ -2,9 +2,11 @@
 //!
 //! Invariant: results go to standard output and to files, complaints to standard error, and the exit code says which of them there were.
 
+mod bench;
 mod demo;
 mod eval;
 mod inspect;
+mod kernels;
 mod predict;
 mod progress;
 mod run;
@@ -19,6 +21,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Result, exit};
+use crate::machine;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -29,11 +32,13 @@ Exit codes:
 
 /// Segments microscope frames: an int8 U-Net, row by row, and the objects it finds, counted, measured and outlined
 #[derive(Parser)]
-#[command(name = "microtome", version, after_help = EXIT_CODES)]
+#[command(name = "microtome", version, after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
 struct Cli {
     /// Without a command: a demonstration on simulated frames, written to ./microtome-demo
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    machine: machine::Options,
 }
 
 #[derive(Subcommand)]
@@ -47,6 +52,10 @@ enum Command {
     Eval(eval::Args),
     /// Show what a plan consists of and what it costs
     Inspect(inspect::Args),
+    /// Time a model on this machine, operator by operator
+    Bench(bench::Args),
+    /// List the kernels that this CPU runs
+    Kernels(kernels::Args),
     /// Run raw tensors through a model
     Predict(predict::Args),
     /// Write simulated frames with their true labels
@@ -70,13 +79,16 @@ impl Outcome {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        None => demo::demo(),
+    let Cli { command, machine } = Cli::parse();
+    let outcome = match command {
+        None => demo::demo(&machine),
         Some(Command::Run(args)) => run::run(&args),
         #[cfg(feature = "onnx")]
         Some(Command::Compile(args)) => compile::compile(&args),
         Some(Command::Eval(args)) => eval::eval(&args),
         Some(Command::Inspect(args)) => inspect::inspect(&args),
+        Some(Command::Bench(args)) => bench::bench(&args),
+        Some(Command::Kernels(args)) => kernels::kernels(&args),
         Some(Command::Predict(args)) => predict::predict(&args),
         Some(Command::Simulate(args)) => simulate::simulate(&args),
     };

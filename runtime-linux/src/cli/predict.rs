@@ -4,13 +4,16 @@
 //! its own scales.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use microtome_core::Plan;
 use ndarray::{Array4, ArrayD, Ix4};
 use ndarray_npy::{NpzReader, NpzWriter, ReadNpyExt, WriteNpyExt};
 
 use super::{Outcome, complain, say};
 use crate::engine::{Model, Options};
 use crate::error::{Error, Result};
+use crate::machine::{self, Machine};
 use crate::sink::write_whole;
 use crate::tensor::{Named, run_plan};
 
@@ -27,18 +30,21 @@ pub struct Args {
     output: PathBuf,
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    machine: machine::Options,
 }
 
 /// Runs the command.
 pub fn predict(args: &Args) -> Result<Outcome> {
     let archive = is_archive(&args.output)?;
+    let machine = Arc::new(Machine::new(&args.machine)?);
     let model = Model::open(&args.model, &args.options, &mut complain)?;
     let inputs = read(&args.input)?;
     let outputs = match &model {
-        Model::Plan(_) => {
-            let plan = model.plan().map_err(|e| Error::model(&args.model, e))?;
+        Model::Plan(bytes) => {
             let image = only(&inputs, &args.input)?;
-            run_plan(plan, &image).map_err(|e| Error::usage(format!("{}: {e}", args.input.display())))?
+            Plan::parse(bytes).map_err(|e| Error::model(&args.model, e))?;
+            run_plan(bytes, &image, &machine).map_err(|e| Error::usage(format!("{}: {e}", args.input.display())))?
         }
         #[cfg(feature = "onnx")]
         Model::Float(engine) => {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -9,6 +10,7 @@ use super::progress::Progress;
 use super::{Outcome, complain, make_folder, say, say_json};
 use crate::engine::{Engine, Model, Options, task};
 use crate::error::{Error, Result};
+use crate::machine::{self, Machine};
 use crate::segment::{Segmentation, segment};
 use crate::sink::{self, LabelFormat, ObjectTable};
 use crate::source::{self, Image};
@@ -35,6 +37,8 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    machine: machine::Options,
 }
 
 /// What was found in one frame.
@@ -64,8 +68,9 @@ fn positive(text: &str) -> Result<f64, String> {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Outcome> {
+    let machine = Arc::new(Machine::new(&args.machine)?);
     let model = Model::open(&args.model, &args.options, &mut complain)?;
-    let mut engine = model.engine().map_err(|e| Error::model(&args.model, e))?;
+    let mut engine = model.into_engine(&machine).map_err(|e| Error::model(&args.model, e))?;
     task(&engine.post()).map_err(|e| Error::model(&args.model, e))?;
     make_folder(&args.out)?;
     let (files, missing) = source::find(&args.inputs);

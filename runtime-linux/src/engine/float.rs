@@ -83,7 +83,7 @@ pub(super) fn channels(model: &Model, description: &Description) -> usize {
     fixed.or(description.input.channels).unwrap_or(1)
 }
 
-impl Engine for &FloatEngine {
+impl Engine for FloatEngine {
     fn mask(&mut self, image: &Image) -> Result<Mask, String> {
         let logits = self.logits(image)?;
         let (height, width) = (image.height(), image.width());

@@ -18,12 +18,13 @@ pub use float::FloatEngine;
 pub use model::{Model, Options};
 #[cfg(feature = "onnx")]
 pub use onnx::OnnxModel;
-pub use plan::{PlanEngine, arena_len};
+pub use plan::PlanEngine;
 
+use microtome_core::Frame;
 use microtome_core::measure::Task;
 use microtome_core::plan::{Levels, Normalization, Post, Task as PlanTask};
 
-use crate::source::{Histogram, Image};
+use crate::source::{Channels, Histogram, Image};
 
 /// One class per pixel, row by row; 0 is the background.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,21 @@ pub fn task(post: &Post) -> Result<Task, String> {
             Ok(Task::InteriorBorder { object, border, grow_px: post.grow, min_area: post.min_area })
         }
     }
+}
+
+/// The frames that a session must be opened for to take `image`.
+///
+/// # Errors
+/// One sentence when a side is beyond all bounds.
+pub fn frame_of(image: &Image) -> Result<Frame, String> {
+    let side = |pixels: usize| {
+        u32::try_from(pixels).map_err(|_| format!("a side of {pixels} pixels (expected at most {})", u32::MAX))
+    };
+    let (height, width) = (side(image.height())?, side(image.width())?);
+    Ok(match image.channels() {
+        Channels::Grey => Frame::grey(height, width),
+        Channels::Rgb => Frame::rgb(height, width),
+    })
 }
 
 /// The black and white point of `image`. Files always take their own percentiles, also where the plan names the previous frame's:

@@ -1,6 +1,7 @@
 //! The MODEL argument: a plan, or an ONNX file that becomes one or runs in float.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use microtome_core::Plan;
 
@@ -8,6 +9,7 @@ use super::{Engine, PlanEngine};
 #[cfg(feature = "onnx")]
 use super::{FloatEngine, OnnxModel};
 use crate::error::{Error, Result};
+use crate::machine::Machine;
 
 /// How to take a model that is not a plan yet.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -22,7 +24,7 @@ pub struct Options {
 
 /// A model, read and checked.
 pub enum Model {
-    /// The bytes of a valid plan.
+    /// The bytes of a plan, which is checked when it is used.
     Plan(Vec<u8>),
     /// A float model.
     #[cfg(feature = "onnx")]
@@ -30,10 +32,10 @@ pub enum Model {
 }
 
 impl Model {
-    /// Reads the model at `path`. Calibration images that cannot be read go to `report`.
+    /// Reads the model at `path`; a plan is not checked yet. Calibration images that cannot be read go to `report`.
     ///
     /// # Errors
-    /// [`Error::Model`] when the file cannot be read, is not a valid plan, or cannot be compiled; [`Error::Usage`] when `options` do not
+    /// [`Error::Model`] when the file cannot be read or compiled; [`Error::Usage`] when `options` do not
     /// go with the kind of model.
     pub fn open(path: &Path, options: &Options, report: &mut dyn FnMut(Error)) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::model(path, e))?;
@@ -46,15 +48,6 @@ impl Model {
                 path.display()
             )));
         }
-        Self::from_plan(bytes).map_err(|e| Error::model(path, e))
-    }
-
-    /// A plan from its bytes.
-    ///
-    /// # Errors
-    /// The sentence of core's parser.
-    pub fn from_plan(bytes: Vec<u8>) -> Result<Self, String> {
-        Plan::parse(&bytes).map_err(|e| e.to_string())?;
         Ok(Model::Plan(bytes))
     }
 
@@ -64,8 +57,7 @@ impl Model {
         if options.float {
             return Ok(Model::Float(Box::new(onnx.into_float())));
         }
-        let compiled = onnx.compile(path, options.calibrate.as_deref(), |_| {}, report)?;
-        Self::from_plan(compiled.plan).map_err(|e| Error::model(path, e))
+        Ok(Model::Plan(onnx.compile(path, options.calibrate.as_deref(), None, |_| {}, report)?.plan))
     }
 
     #[cfg(not(feature = "onnx"))]
@@ -79,24 +71,32 @@ impl Model {
     /// The plan, if it is one.
     ///
     /// # Errors
-    /// One sentence for a float model.
+    /// One sentence for a float model, or a plan that core refuses.
     pub fn plan(&self) -> Result<Plan<'_>, String> {
+        Plan::parse(self.bytes()?).map_err(|e| e.to_string())
+    }
+
+    /// The bytes of the plan, if it is one.
+    ///
+    /// # Errors
+    /// One sentence for a float model.
+    pub fn bytes(&self) -> Result<&[u8], String> {
         match self {
-            Model::Plan(bytes) => Plan::parse(bytes).map_err(|e| e.to_string()),
+            Model::Plan(bytes) => Ok(bytes),
             #[cfg(feature = "onnx")]
             Model::Float(_) => Err("a float model has no plan".into()),
         }
     }
 
-    /// An engine over the model.
+    /// An engine over the model, which a plan has run on `machine`.
     ///
     /// # Errors
-    /// As [`Model::from_plan`].
-    pub fn engine(&self) -> Result<Box<dyn Engine + '_>, String> {
+    /// The sentence of core's parser.
+    pub fn into_engine(self, machine: &Arc<Machine>) -> Result<Box<dyn Engine>, String> {
         match self {
-            Model::Plan(bytes) => Ok(Box::new(PlanEngine::new(Plan::parse(bytes).map_err(|e| e.to_string())?))),
+            Model::Plan(bytes) => Ok(Box::new(PlanEngine::new(bytes, Arc::clone(machine))?)),
             #[cfg(feature = "onnx")]
-            Model::Float(engine) => Ok(Box::new(engine.as_ref())),
+            Model::Float(engine) => Ok(engine),
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use microtome_compiler::compiler::Progress;
-use microtome_compiler::{Compiled, Compiler, Description, Error as CompilerError, Model as Onnx, Options, Tensor};
+use microtome_compiler::{
+    Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Tensor,
+};
 
 use super::float::{FloatEngine, channels};
 use super::preprocess;
@@ -35,7 +37,8 @@ impl OnnxModel {
         FloatEngine::new(self.model, &self.description)
     }
 
-    /// Compiles the model to a plan, calibrated on the images of the folder `calibrate`. Images that cannot be read go to `report`.
+    /// Compiles the model to a plan, calibrated on the images of the folder `calibrate`, with as many rows per step as `memory` allows.
+    /// Images that cannot be read go to `report`.
     ///
     /// # Errors
     /// The compiler's sentence; [`Error::Usage`] when no image is left.
@@ -43,11 +46,12 @@ impl OnnxModel {
         &self,
         path: &Path,
         calibrate: Option<&Path>,
+        memory: Option<Memory>,
         progress: impl FnMut(Progress),
         report: &mut dyn FnMut(Error),
     ) -> Result<Compiled> {
         let images = calibrate.map_or(Ok(Vec::new()), |folder| self.images(folder, report))?;
-        let compiler = Compiler::new(&self.model, &self.description, Options::default());
+        let compiler = Compiler::new(&self.model, &self.description, Options { memory, ..Options::default() });
         compiler.calibrate(images).on_progress(progress).compile().map_err(|error| match error {
             CompilerError::Calibration(_) if calibrate.is_none() => {
                 Error::model(path, format!("{error}; give a folder of images with --calibrate"))

@@ -1,15 +1,45 @@
-//! A plan over frames in memory, through core's session: one row in, whatever rows out.
+//! Running plans on frames in memory, through core's session: one row in, whatever rows out.
 
+use std::sync::Arc;
+
+use microtome_core::plan::strips::Strips;
 use microtome_core::plan::{Normalization, Post};
-use microtome_core::{Frame, Plan, Row, Session, Setup};
+use microtome_core::{Frame, Plan, Row, Session};
+use self_cell::{MutBorrow, self_cell};
 
-use super::{Engine, Mask, levels};
-use crate::source::{Channels, Image, Samples};
+use super::{Engine, Mask, frame_of, levels};
+use crate::machine::{Fit, Machine};
+use crate::source::{Image, Samples};
 
-/// Runs a plan on frames of any size, in an arena that grows to the widest frame seen.
-pub struct PlanEngine<'p> {
-    plan: Plan<'p>,
-    arena: Vec<u8>,
+/// Runs a plan on frames of any size: the session of one frame serves the next, as long as frames have the same size.
+pub struct PlanEngine {
+    stage: Stage,
+    machine: Arc<Machine>,
+    post: Post,
+}
+
+enum Stage {
+    /// No session; what the next one will borrow. The plan's strips are those of the last frame.
+    Closed { plan: Vec<u8>, arena: Vec<u8> },
+    /// A session, and how it was fitted.
+    Open(Open, Fit),
+}
+
+/// What a session borrows.
+struct Lent {
+    plan: MutBorrow<Vec<u8>>,
+    arena: MutBorrow<Vec<u8>>,
+    machine: Arc<Machine>,
+}
+
+type Borrowing<'m> = Session<'m, 'm>;
+
+self_cell! {
+    struct Open {
+        owner: Lent,
+        #[not_covariant]
+        dependent: Borrowing,
+    }
 }
 
 /// One output of a plan for a whole frame.
@@ -25,32 +55,62 @@ pub struct Rows {
     pub data: Vec<i8>,
 }
 
-/// The exact arena of `plan` for `frame`, in bytes, for plans of any number of operators.
-///
-/// # Errors
-/// One sentence when the frame does not fit the network.
-pub fn arena_len(plan: &Plan<'_>, frame: Frame) -> Result<usize, String> {
-    let len = plan.arena_len_in(frame, &Setup::default(), &mut vec![0; plan.scratch_len()]).map_err(|e| e.to_string())?;
-    len.total().ok_or_else(|| "an arena larger than this machine's address space".to_owned())
-}
-
-impl<'p> PlanEngine<'p> {
-    /// An engine without an arena yet.
-    pub fn new(plan: Plan<'p>) -> Self {
-        PlanEngine { plan, arena: Vec::new() }
+impl PlanEngine {
+    /// An engine for a plan's bytes, without an arena yet.
+    ///
+    /// # Errors
+    /// The sentence of core's parser.
+    pub fn new(plan: Vec<u8>, machine: Arc<Machine>) -> Result<Self, String> {
+        let post = Plan::parse(&plan).map_err(|e| e.to_string())?.post();
+        Ok(PlanEngine { stage: Stage::Closed { plan, arena: Vec::new() }, machine, post })
     }
 
-    /// Bytes of the arena after the frames so far.
-    pub fn arena_len(&self) -> usize {
-        self.arena.len()
-    }
-
-    fn session(&mut self, frame: Frame) -> Result<Session<'p, '_>, String> {
-        let len = arena_len(&self.plan, frame)?;
-        if self.arena.len() < len {
-            self.arena.resize(len, 0);
+    /// Gets ready for frames like `frame`; returns how.
+    ///
+    /// # Errors
+    /// One sentence when the frame does not fit the network.
+    pub fn prepare(&mut self, frame: Frame) -> Result<Fit, String> {
+        let (plan, arena) = match std::mem::replace(&mut self.stage, Stage::nothing()) {
+            Stage::Open(open, fit) if open.with_dependent(|_, session| session.frame()) == frame => {
+                self.stage = Stage::Open(open, fit);
+                return Ok(fit);
+            }
+            Stage::Open(open, _) => open.into_owner().returned(),
+            Stage::Closed { plan, arena } => (plan, arena),
+        };
+        let machine = Arc::clone(&self.machine);
+        let lent = Lent { plan: MutBorrow::new(plan), arena: MutBorrow::new(arena), machine };
+        let mut fit = None;
+        let open = Open::try_new_or_recover(lent, |lent| {
+            let (session, fitted) = lent.open(frame)?;
+            fit = Some(fitted);
+            Ok(session)
+        });
+        match open {
+            Ok(open) => {
+                let fit = fit.ok_or("a session that was not fitted")?;
+                self.stage = Stage::Open(open, fit);
+                Ok(fit)
+            }
+            Err((lent, error)) => {
+                let (plan, arena) = lent.returned();
+                self.stage = Stage::Closed { plan, arena };
+                Err(error)
+            }
         }
-        Session::new(&self.plan, frame, &mut self.arena[..len]).map_err(|e| e.to_string())
+    }
+
+    /// Gets ready for `frame`, and does something with its session.
+    fn with_session<T>(
+        &mut self,
+        frame: Frame,
+        act: impl FnOnce(&mut Session<'_, '_>) -> Result<T, String>,
+    ) -> Result<T, String> {
+        self.prepare(frame)?;
+        match &mut self.stage {
+            Stage::Open(open, _) => open.with_dependent_mut(|_, session| act(session)),
+            Stage::Closed { .. } => Err("no session is open".into()),
+        }
     }
 
     /// All outputs for a frame of already quantized values, `height × width × channels of the network's input`.
@@ -58,65 +118,92 @@ impl<'p> PlanEngine<'p> {
     /// # Errors
     /// One sentence when the frame does not fit the network.
     pub fn run_quantized(&mut self, height: usize, width: usize, values: &[i8]) -> Result<Vec<Rows>, String> {
+        let side = |pixels: usize| u32::try_from(pixels).map_err(|_| format!("a side of {pixels} pixels"));
         let frame = Frame::grey(side(height)?, side(width)?);
-        let outputs = self.plan.outputs().count();
-        let mut session = self.session(frame)?;
-        let mut found: Vec<Rows> = (0..outputs)
-            .map(|index| {
-                let size = session.output_size(index).ok_or("the plan names an output that it does not have")?;
-                Ok(Rows { height: size.rows as usize, width: size.width as usize, channels: 0, data: Vec::new() })
-            })
-            .collect::<Result<_, String>>()?;
-        session
-            .run(Row::I8(values), |row| {
-                found[row.output].channels = row.channels;
-                found[row.output].data.extend_from_slice(row.data);
-            })
-            .map_err(|e| e.to_string())?;
-        Ok(found)
+        self.with_session(frame, |session| {
+            let mut found: Vec<Rows> = (0..session.plan().outputs().count())
+                .map(|index| {
+                    let size = session.output_size(index).ok_or("the plan names an output that it does not have")?;
+                    Ok(Rows { height: size.rows as usize, width: size.width as usize, channels: 0, data: Vec::new() })
+                })
+                .collect::<Result<_, String>>()?;
+            session
+                .run(Row::I8(values), |row| {
+                    found[row.output].channels = row.channels;
+                    found[row.output].data.extend_from_slice(row.data);
+                })
+                .map_err(|e| e.to_string())?;
+            Ok(found)
+        })
     }
 }
 
-impl Engine for PlanEngine<'_> {
+impl Stage {
+    fn nothing() -> Stage {
+        Stage::Closed { plan: Vec::new(), arena: Vec::new() }
+    }
+}
+
+impl Lent {
+    /// Fits the plan to a frame, and opens a session for it.
+    fn open(&self, frame: Frame) -> Result<(Session<'_, '_>, Fit), String> {
+        let setup = self.machine.setup();
+        let mut strips = Strips::of(self.plan.borrow_mut()).map_err(|e| e.to_string())?;
+        let fit = self.machine.rows().fit(&mut strips, frame, &setup);
+        // Also where that failed: the bytes are to be a plan again.
+        let plan = strips.finish();
+        let fit = fit.map_err(|e| e.to_string())?;
+        let len = fit.arena.total().ok_or("an arena larger than this machine's address space")?;
+        let arena = self.arena.borrow_mut();
+        if arena.len() < len {
+            // Not resized: nothing in the old one is worth a copy, and new memory comes as zeros that cost nothing.
+            *arena = Vec::new();
+            *arena = vec![0; len];
+        }
+        let session = Session::open(&plan, frame, &mut arena[..len], setup).map_err(|e| e.to_string())?;
+        Ok((session, fit))
+    }
+
+    /// Plan and arena, for the next session.
+    fn returned(self) -> (Vec<u8>, Vec<u8>) {
+        (self.plan.into_inner(), self.arena.into_inner())
+    }
+}
+
+impl Engine for PlanEngine {
     fn mask(&mut self, image: &Image) -> Result<Mask, String> {
-        let output = self.plan.mask_output().ok_or("the plan has no class mask among its outputs")?;
-        let (height, width) = (side(image.height())?, side(image.width())?);
-        let frame = match image.channels() {
-            Channels::Grey => Frame::grey(height, width),
-            Channels::Rgb => Frame::rgb(height, width),
-        };
-        let normalization = self.plan.input().normalization;
-        let mut session = self.session(frame)?;
-        if let Normalization::Percentile { .. } = normalization {
-            session.set_levels(levels(normalization, image));
-        }
-        let size = session.output_size(output).ok_or("the plan's class mask has no size")?;
-        if (size.rows, size.width) != (height, width) {
-            return Err(format!(
-                "the class mask of a {width}x{height} frame is {}x{}; expected the frame's size",
-                size.width, size.rows
-            ));
-        }
-        let mut classes = Vec::with_capacity(image.height() * image.width());
-        let pixels = match image.samples() {
-            Samples::U8(samples) => Row::U8(samples),
-            Samples::U16(samples) => Row::U16(samples),
-        };
-        session
-            .run(pixels, |row| {
-                if row.output == output {
-                    classes.extend(row.data.iter().map(|&class| class as u8));
-                }
-            })
-            .map_err(|e| e.to_string())?;
-        Ok(Mask { height: image.height(), width: image.width(), classes })
+        let frame = frame_of(image)?;
+        let Frame { height, width, .. } = frame;
+        self.with_session(frame, |session| {
+            let output = session.plan().mask_output().ok_or("the plan has no class mask among its outputs")?;
+            let size = session.output_size(output).ok_or("the plan's class mask has no size")?;
+            if (size.rows, size.width) != (height, width) {
+                return Err(format!(
+                    "the class mask of a {width}x{height} frame is {}x{}; expected the frame's size",
+                    size.width, size.rows
+                ));
+            }
+            let normalization = session.plan().input().normalization;
+            if let Normalization::Percentile { .. } = normalization {
+                session.set_levels(levels(normalization, image));
+            }
+            let mut classes = Vec::with_capacity(image.height() * image.width());
+            let pixels = match image.samples() {
+                Samples::U8(samples) => Row::U8(samples),
+                Samples::U16(samples) => Row::U16(samples),
+            };
+            session
+                .run(pixels, |row| {
+                    if row.output == output {
+                        classes.extend(row.data.iter().map(|&class| class as u8));
+                    }
+                })
+                .map_err(|e| e.to_string())?;
+            Ok(Mask { height: image.height(), width: image.width(), classes })
+        })
     }
 
     fn post(&self) -> Post {
-        self.plan.post()
+        self.post
     }
-}
-
-fn side(pixels: usize) -> Result<u32, String> {
-    u32::try_from(pixels).map_err(|_| format!("a side of {pixels} pixels (expected at most {})", u32::MAX))
 }

@@ -66,10 +66,8 @@ pub struct TensorCost {
 /// The frame does not fit the network.
 pub fn inspect(plan: &Plan, frame: Frame) -> Result<Inspection, SessionError> {
     let mut scratch = vec![0; plan.scratch_len()];
-    let arena_bytes = plan
-        .arena_len_in(frame, &Setup::alone(Kernel::Scalar), &mut scratch)?
-        .total()
-        .ok_or(SessionError::TooLarge)?;
+    let arena_bytes =
+        plan.arena_len_in(frame, &Setup::alone(Kernel::Scalar), &mut scratch)?.total().ok_or(SessionError::TooLarge)?;
     let sizes = plan.sizes(frame, &mut scratch)?.collect::<Vec<_>>();
     let mut tensors = Vec::new();
     for (index, (tensor, size)) in plan.tensors().zip(&sizes).enumerate() {

@@ -12,7 +12,8 @@ use core::ops::Range;
 
 use super::epilogue::Epilogue;
 use super::instructions::{
-    add_first, add_second, multiply_first, multiply_second, dot, load_first_4, load_rows_0, load_rows_1, load_rows_2, load_rows_3, load_rows_4, load_rows_5, load_weights, start_4,
+    add_first, add_second, dot, load_first_4, load_rows_0, load_rows_1, load_rows_2, load_rows_3, load_rows_4,
+    load_rows_5, load_weights, multiply_first, multiply_second, start_4,
 };
 use crate::arch::job::{DepthwiseRow, ROWS};
 

@@ -106,6 +106,21 @@ pub(super) unsafe fn load(from: &mut *const u8) -> int8x16_t {
     value
 }
 
+/// Half a register of bytes, from `AT` bytes on.
+#[inline(always)]
+pub(super) unsafe fn load_half<const AT: usize>(from: *const u8) -> int8x16_t {
+    let value;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "ldr {value:d}, [{from}, #{at}]",
+            from = in(reg) from, at = const AT, value = out(vreg) value,
+            options(readonly, nostack, preserves_flags),
+        );
+    }
+    value
+}
+
 /// Stores both halves, `stride` apart; `to` moves so far behind the second.
 #[inline(always)]
 pub(super) unsafe fn store_halves(value: int8x16_t, to: &mut *mut i8, stride: usize) {

@@ -5,7 +5,7 @@
 //! | `neon` | what every AArch64 CPU has: 16 products in two long multiplications, added up in pairs |
 //! | `neon_dot` | the dot product extension: 16 products in one instruction |
 //! | `neon_i8mm` | the matrix extension: 32 products in one instruction |
-//! | `narrow` | dot products for very few output channels |
+//! | `narrow` | convolutions to very few channels |
 //! | `flat` | depthwise convolutions |
 //! | `tile` | what all three have in common: a row, tile by tile |
 //! | `epilogue` | from sums to int8 |

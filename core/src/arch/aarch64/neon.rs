@@ -12,11 +12,11 @@ use core::arch::aarch64::*;
 use core::ops::Range;
 
 use super::instructions::{
-    add_pairs, add_second, load, load_first_2, load_first_3, load_first_4, load_last_2, load_other_2, load_other_3,
-    load_weights, multiply_first, multiply_second,
+    add_first, add_pairs, add_second, load, load_first_2, load_first_3, load_first_4, load_half, load_last_2,
+    load_other_2, load_other_3, load_weights, multiply_first, multiply_second,
 };
-use super::tile::{Sums, Tile, Walk, places, tiles, ways};
-use super::{bytes, detected, flat};
+use super::tile::{Sums, Tile, Walk, add_up, places, tiles, ways};
+use super::{bytes, detected, flat, narrow};
 use crate::arch::Isa;
 use crate::arch::job::{ConvRow, DepthwiseRow, Layout, Segment};
 
@@ -34,14 +34,20 @@ impl Neon {
 impl Isa for Neon {
     const NAME: &'static str = "aarch64-neon";
 
-    fn layout(self, _: usize) -> Option<Layout> {
-        Some(LAYOUT)
+    fn layout(self, outputs: usize) -> Option<Layout> {
+        Some(if outputs <= narrow::MOST { narrow::LONG } else { LAYOUT })
     }
 
     fn conv(self, row: &ConvRow, out: &mut [i8]) {
         row.check(out);
         // SAFETY: `self` proves NEON; `check` saw to the lengths that the pointers rely on.
-        unsafe { if row.extreme { conv::<true>(row, out) } else { conv::<false>(row, out) } }
+        unsafe {
+            match row.layout {
+                narrow::LONG => narrow::long(row, out),
+                _ if row.extreme => conv::<true>(row, out),
+                _ => conv::<false>(row, out),
+            }
+        }
     }
 
     fn depthwise(self, row: &DepthwiseRow, out: &mut [i8]) {
@@ -88,19 +94,12 @@ impl Tile<1> for Four {
     #[inline(always)]
     fn whole(s: Sums) -> [[int32x4_t; 4]; 1] {
         [[
-            whole(s[0], s[1], s[2], s[3]),
-            whole(s[4], s[5], s[6], s[7]),
-            whole(s[8], s[9], s[10], s[11]),
-            whole(s[12], s[13], s[14], s[15]),
+            add_up(s[0], s[1], s[2], s[3]),
+            add_up(s[4], s[5], s[6], s[7]),
+            add_up(s[8], s[9], s[10], s[11]),
+            add_up(s[12], s[13], s[14], s[15]),
         ]]
     }
-}
-
-/// The four sums of four registers.
-#[inline(always)]
-fn whole(a: int32x4_t, b: int32x4_t, c: int32x4_t, d: int32x4_t) -> int32x4_t {
-    // SAFETY: every AArch64 CPU has NEON.
-    unsafe { vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)) }
 }
 
 /// # Safety
@@ -111,6 +110,7 @@ unsafe fn conv<const EXTREME: bool>(row: &ConvRow, out: &mut [i8]) {
     // SAFETY: the ways go through all segments, each in one that suits it.
     unsafe {
         match ways[..] {
+            [Way::Four3(way)] => tiles::<Four, 1, _>(way, row, out),
             [Way::Eight1(way)] => tiles::<Four, 1, _>(way, row, out),
             [Way::Eight3(way)] => tiles::<Four, 1, _>(way, row, out),
             [Way::Sixteen1(way)] => tiles::<Four, 1, _>(way, row, out),
@@ -124,6 +124,7 @@ unsafe fn conv<const EXTREME: bool>(row: &ConvRow, out: &mut [i8]) {
 /// A way through segments of one shape: one tap, or three, of so many channels, or any.
 #[derive(Clone, Copy)]
 enum Way<'a, const EXTREME: bool> {
+    Four3(Near<'a, 4, 3, 4, EXTREME>),
     Eight1(Near<'a, 8, 1, 4, EXTREME>),
     Eight3(Near<'a, 8, 3, 6, EXTREME>),
     Sixteen1(Near<'a, 16, 1, 4, EXTREME>),
@@ -135,6 +136,7 @@ impl<'a, const EXTREME: bool> Way<'a, EXTREME> {
     /// The way through these segments, whose planes have these places.
     fn new(segments: &'a [Segment<'a>], places: &'a [*const u8]) -> Way<'a, EXTREME> {
         match (segments[0].stride, segments[0].values) {
+            (4, 12) => Way::Four3(Near(places)),
             (8, 8) => Way::Eight1(Near(places)),
             (8, 24) => Way::Eight3(Near(places)),
             (16, 16) => Way::Sixteen1(Near(places)),
@@ -155,6 +157,7 @@ impl<const EXTREME: bool> Walk for Mixed<'_, EXTREME> {
             // SAFETY: the caller's promise.
             unsafe {
                 match way {
+                    Way::Four3(way) => way.walk(sums, x, weights),
                     Way::Eight1(way) => way.walk(sums, x, weights),
                     Way::Eight3(way) => way.walk(sums, x, weights),
                     Way::Sixteen1(way) => way.walk(sums, x, weights),
@@ -166,7 +169,8 @@ impl<const EXTREME: bool> Walk for Mixed<'_, EXTREME> {
     }
 }
 
-/// Taps of `WIDTH` channels, 8 or 16, next to each other. Register i of the `N = TAPS + 3` has the 16 bytes from pixel i on.
+/// Taps of `WIDTH` channels, 16, 8 or 4 (kernel rows of one channel), next to each other. Each of the `N` registers has the
+/// 16 bytes from a pixel on.
 #[derive(Clone, Copy)]
 struct Near<'a, const WIDTH: usize, const TAPS: usize, const N: usize, const EXTREME: bool>(&'a [*const u8]);
 
@@ -175,12 +179,19 @@ impl<const WIDTH: usize, const TAPS: usize, const N: usize, const EXTREME: bool>
 {
     #[inline(always)]
     unsafe fn walk(self, sums: &mut Sums, x: usize, weights: &mut *const u8) {
-        const { assert!((WIDTH == 8 || WIDTH == 16) && (TAPS == 1 || TAPS == 3) && N == TAPS + 3) };
-        for place in self.0 {
-            let place = place.wrapping_add(x * WIDTH);
-            // SAFETY: the caller's promise; the registers end less than 16 bytes behind the last window.
-            unsafe {
-                let v: [int8x16_t; N] = load_pixels::<WIDTH, N>(place);
+        let at = x * WIDTH;
+        let mut rest = self.0;
+        // SAFETY: the caller's promise; the registers end less than 16 bytes behind the last window.
+        unsafe {
+            if (WIDTH, TAPS) == (8, 3) {
+                let (threes, others) = rest.as_chunks::<3>();
+                for places in threes {
+                    three_rows::<EXTREME>(sums, places.map(|place| place.wrapping_add(at)), weights);
+                }
+                rest = others;
+            }
+            for place in rest {
+                let v: [int8x16_t; N] = load_pixels::<WIDTH, N>(place.wrapping_add(at));
                 match (WIDTH, TAPS) {
                     (8, 1) => step::<EXTREME, false>(sums, [v[0], v[1], v[2], v[3]], weights),
                     (8, _) => {
@@ -188,14 +199,78 @@ impl<const WIDTH: usize, const TAPS: usize, const N: usize, const EXTREME: bool>
                         step::<EXTREME, true>(sums, [v[0], v[1], v[2], v[3]], weights);
                         step::<EXTREME, false>(sums, [v[2], v[3], v[N - 2], v[N - 1]], weights);
                     }
-                    (_, 1) => step::<EXTREME, true>(sums, [v[0], v[1], v[2], v[3]], weights),
-                    _ => {
+                    (_, 3) if WIDTH == 16 => {
                         step::<EXTREME, true>(sums, [v[0], v[1], v[2], v[3]], weights);
                         step::<EXTREME, true>(sums, [v[1], v[2], v[3], v[N - 2]], weights);
                         step::<EXTREME, true>(sums, [v[2], v[3], v[N - 2], v[N - 1]], weights);
                     }
+                    _ => step::<EXTREME, true>(sums, [v[0], v[1], v[2], v[3]], weights),
                 }
             }
+        }
+    }
+}
+
+/// Three kernel rows of three taps of 8 channels: five steps, of which the last is half, as the third taps of the first
+/// two rows go together.
+///
+/// # Safety
+/// As [`step`]; the values are there.
+#[inline(always)]
+unsafe fn three_rows<const EXTREME: bool>(sums: &mut Sums, [a, b, c]: [*const u8; 3], weights: &mut *const u8) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let v: [int8x16_t; 4] = load_pixels::<8, 4>(a);
+        step::<EXTREME, true>(sums, v, weights);
+        let third = *weights;
+        *weights = weights.add(64);
+        let v: [int8x16_t; 4] = load_pixels::<8, 4>(b);
+        step::<EXTREME, true>(sums, v, weights);
+        let both = [load_weights(&mut { third }), load_first_4(weights)];
+        // Two pixels at a time, as there are not registers for more.
+        two_halves::<EXTREME, 0>(
+            sums,
+            [load_half::<16>(a), load_half::<24>(a)],
+            [load_half::<16>(b), load_half::<24>(b)],
+            both,
+        );
+        two_halves::<EXTREME, 2>(
+            sums,
+            [load_half::<32>(a), load_half::<40>(a)],
+            [load_half::<32>(b), load_half::<40>(b)],
+            both,
+        );
+        let v: [int8x16_t; 6] = load_pixels::<8, 6>(c);
+        step::<EXTREME, true>(sums, [v[0], v[1], v[2], v[3]], weights);
+        step::<EXTREME, false>(sums, [v[2], v[3], v[4], v[5]], weights);
+    }
+}
+
+/// The first halves of two steps, for pixels `P` and `P + 1`.
+///
+/// # Safety
+/// As [`step`].
+#[inline(always)]
+unsafe fn two_halves<const EXTREME: bool, const P: usize>(
+    sums: &mut Sums,
+    a: [int8x16_t; 2],
+    b: [int8x16_t; 2],
+    [u, v]: [[int8x16_t; 4]; 2],
+) {
+    for c in 0..4 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut products = [multiply_first(a[0], u[c]), multiply_first(a[1], u[c])];
+            if EXTREME {
+                add_pairs(&mut sums[4 * P + c], products[0]);
+                add_pairs(&mut sums[4 * P + 4 + c], products[1]);
+                products = [multiply_first(b[0], v[c]), multiply_first(b[1], v[c])];
+            } else {
+                add_first(&mut products[0], b[0], v[c]);
+                add_first(&mut products[1], b[1], v[c]);
+            }
+            add_pairs(&mut sums[4 * P + c], products[0]);
+            add_pairs(&mut sums[4 * P + 4 + c], products[1]);
         }
     }
 }
@@ -206,20 +281,30 @@ impl<const WIDTH: usize, const TAPS: usize, const N: usize, const EXTREME: bool>
 /// They are there.
 #[inline(always)]
 unsafe fn load_pixels<const WIDTH: usize, const N: usize>(mut from: *const u8) -> [int8x16_t; N] {
+    const { assert!(N == 4 || N == 6) };
     // SAFETY: the caller's promise.
     unsafe {
         let mut pixels = [vdupq_n_s8(0); N];
-        if WIDTH == 16 {
-            pixels[..4].copy_from_slice(&load_first_4(&mut from));
-            if N == 6 {
-                pixels[4..].copy_from_slice(&load_last_2(&mut from));
+        match (WIDTH, N) {
+            (16, _) => {
+                pixels[..4].copy_from_slice(&load_first_4(&mut from));
+                if N == 6 {
+                    pixels[4..].copy_from_slice(&load_last_2(&mut from));
+                }
             }
-        } else if N == 4 {
-            let (even, odd) = (load_first_2(&mut { from }), load_other_2(&mut from.add(8)));
-            pixels.copy_from_slice(&[even[0], odd[0], even[1], odd[1]]);
-        } else {
-            let (even, odd) = (load_first_3(&mut { from }), load_other_3(&mut from.add(8)));
-            pixels.copy_from_slice(&[even[0], odd[0], even[1], odd[1], even[2], odd[2]]);
+            (8, 4) => {
+                let (even, odd) = (load_first_2(&mut { from }), load_other_2(&mut from.add(8)));
+                pixels.copy_from_slice(&[even[0], odd[0], even[1], odd[1]]);
+            }
+            (8, _) => {
+                let (even, odd) = (load_first_3(&mut { from }), load_other_3(&mut from.add(8)));
+                pixels.copy_from_slice(&[even[0], odd[0], even[1], odd[1], even[2], odd[2]]);
+            }
+            _ => {
+                for pixel in 0..4 {
+                    pixels[pixel] = vld1q_s8(from.add(WIDTH * pixel).cast());
+                }
+            }
         }
         pixels
     }

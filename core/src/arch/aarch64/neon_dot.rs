@@ -40,13 +40,13 @@ impl Isa for NeonDot {
     const NAME: &'static str = "aarch64-neon-dot";
 
     fn layout(self, outputs: usize) -> Option<Layout> {
-        Some(if outputs <= narrow::MOST { narrow::LAYOUT } else { LAYOUT })
+        Some(if outputs <= narrow::MOST { narrow::DOTS } else { LAYOUT })
     }
 
     fn conv(self, row: &ConvRow, out: &mut [i8]) {
         row.check(out);
         // SAFETY: `self` proves the feature; `check` saw to the lengths that the pointers rely on.
-        unsafe { if row.layout == narrow::LAYOUT { narrow::conv(row, out) } else { conv(row, out) } }
+        unsafe { if row.layout == narrow::DOTS { narrow::dots(row, out) } else { conv(row, out) } }
     }
 
     fn depthwise(self, row: &DepthwiseRow, out: &mut [i8]) {
@@ -73,7 +73,7 @@ impl Isa for NeonDot {
 }
 
 /// How values and weights lie.
-pub(super) const LAYOUT: Layout = Layout { value: 1, flip: 0, depth: 4, channels: 8, planes: &[16, 8, 4] };
+const LAYOUT: Layout = Layout { value: 1, flip: 0, depth: 4, channels: 8, planes: &[16, 8, 4] };
 
 /// 8 pixels by 8 channels: register `2 · p + c` has the sums of pixel p and channels 4 · c to 4 · c + 3.
 struct Eight;

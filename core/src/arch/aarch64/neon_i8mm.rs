@@ -31,13 +31,13 @@ impl Isa for NeonI8mm {
     const NAME: &'static str = "aarch64-neon-i8mm";
 
     fn layout(self, outputs: usize) -> Option<Layout> {
-        Some(if outputs <= narrow::MOST { narrow::LAYOUT } else { LAYOUT })
+        Some(if outputs <= narrow::MOST { narrow::DOTS } else { LAYOUT })
     }
 
     fn conv(self, row: &ConvRow, out: &mut [i8]) {
         row.check(out);
         // SAFETY: `self` proves the features; `check` saw to the lengths that the pointers rely on.
-        unsafe { if row.layout == narrow::LAYOUT { narrow::conv(row, out) } else { conv(row, out) } }
+        unsafe { if row.layout == narrow::DOTS { narrow::dots(row, out) } else { conv(row, out) } }
     }
 
     fn depthwise(self, row: &DepthwiseRow, out: &mut [i8]) {

@@ -94,6 +94,13 @@ pub(super) fn ways<'a, W>(
     ways
 }
 
+/// The four sums of four registers of partial sums.
+#[inline(always)]
+pub(super) fn add_up(a: int32x4_t, b: int32x4_t, c: int32x4_t, d: int32x4_t) -> int32x4_t {
+    // SAFETY: every AArch64 CPU has NEON.
+    unsafe { vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)) }
+}
+
 /// All blocks and pixels of a row.
 ///
 /// # Safety

@@ -10,6 +10,7 @@
 //!
 //! The way to int8 is the same for all: convert, multiply, round to the nearest even (the default mode of the
 //! processor), and two saturating packs of four registers, which one permutation puts in order.
+#![allow(clippy::needless_range_loop, reason = "indices keep arrays of registers in registers; iterators may not")]
 
 use core::arch::x86_64::*;
 
@@ -29,7 +30,7 @@ impl Avx512Vnni {
     /// The proof, if this CPU has them.
     pub fn new() -> Option<Avx512Vnni> {
         let has = detected!("avx512f", "avx512bw", "avx512vl", "avx512vnni");
-        has.then(|| Avx512Vnni { vbmi: detected!("avx512vbmi") })
+        has.then_some(Avx512Vnni { vbmi: detected!("avx512vbmi") })
     }
 }
 
@@ -160,10 +161,10 @@ unsafe fn accumulate<const P: usize, const C: usize>(
     let mut sums = [bias; P];
     for segment in row.segments {
         let stride = segment.stride;
-        // SAFETY (all of the loop): inside the segment and the weights, as the caller promises.
+        // SAFETY: all of the loop is inside the segment and the weights, as the caller promises.
         unsafe {
             let first = segment.input.as_ptr().add(x * stride);
-            // Every fourth pixel: the others are reached by the processor's addressing.
+            // Every fourth pixel: the others are a few strides on.
             let mut fourths = [first, first.add(4 * stride), first.add(8 * stride), first.add(12 * stride)];
             for _ in 0..segment.steps {
                 let mut block_weights = [_mm512_setzero_si512(); C];
@@ -260,13 +261,7 @@ unsafe fn wide_blocks<const P: usize, const C: usize>(row: &ConvRow, block: usiz
 /// There are so many values at `place`, `stride` apart.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn store_some(
-    values: __m512i,
-    width: usize,
-    (pixels, channels): (usize, usize),
-    place: *mut i8,
-    stride: usize,
-) {
+unsafe fn store_some(values: __m512i, width: usize, (pixels, channels): (usize, usize), place: *mut i8, stride: usize) {
     let mut buffer = [0i8; 64];
     // SAFETY: the buffer is as long as a register, and the caller promises the places.
     unsafe {
@@ -325,7 +320,8 @@ unsafe fn head<const STEPS: usize>(row: &ConvRow, out: &mut [i8]) -> usize {
                             eights[half] = _mm512_dpbusd_epi32(bias, first, weights[0]);
                         } else {
                             let second = _mm512_loadu_si512(pixels.add(64).cast());
-                            let (low, high) = (_mm512_unpacklo_epi64(first, second), _mm512_unpackhi_epi64(first, second));
+                            let (low, high) =
+                                (_mm512_unpacklo_epi64(first, second), _mm512_unpackhi_epi64(first, second));
                             let sum = _mm512_dpbusd_epi32(bias, low, weights[0]);
                             eights[half] = _mm512_dpbusd_epi32(sum, high, weights[STEPS - 1]);
                         }
@@ -420,7 +416,7 @@ unsafe fn accumulate_narrow(row: &ConvRow, x: usize, mut weights: *const u8, bia
     let mut sums = [bias; 16];
     for segment in row.segments {
         let stride = segment.stride;
-        // SAFETY (all of the loop): inside the segment and the weights, as the caller promises.
+        // SAFETY: all of the loop is inside the segment and the weights, as the caller promises.
         unsafe {
             let first = segment.input.as_ptr().add(x * stride);
             let mut fourths = [first, first.add(4 * stride), first.add(8 * stride), first.add(12 * stride)];

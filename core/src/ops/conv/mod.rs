@@ -53,7 +53,14 @@ pub(super) fn pack<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, out
 }
 
 /// Bytes of scratch that one worker needs for whole rows, with inputs of this size.
-pub(super) fn scratch_len<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize, size: Size) -> usize {
+pub(super) fn scratch_len<I: Isa>(
+    isa: I,
+    plan: &Plan,
+    edges: &[Edge],
+    conv: &Conv,
+    outputs: usize,
+    size: Size,
+) -> usize {
     let Some(recipe) = recipe(isa, plan, edges, conv, outputs) else { return 0 };
     let Some((rows, columns)) = axes(conv, size, edges.first().map_or(1, |edge| edge.upsample)) else { return 0 };
     let channels = |edge: usize| {
@@ -63,7 +70,14 @@ pub(super) fn scratch_len<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Co
 }
 
 /// Rows of a Conv.
-pub(super) fn rows<I: Isa>(isa: I, cx: &Context, conv: &Conv, rows: Range<u32>, part: &mut Part<i8>, scratch: &mut [u8]) {
+pub(super) fn rows<I: Isa>(
+    isa: I,
+    cx: &Context,
+    conv: &Conv,
+    rows: Range<u32>,
+    part: &mut Part<i8>,
+    scratch: &mut [u8],
+) {
     let outputs = usize::from(cx.output().channels);
     let kernels = if cx.packed.is_empty() { None } else { recipe(isa, cx.plan, cx.edges, conv, outputs) };
     let done = kernels.and_then(|recipe| match recipe.form {
@@ -100,13 +114,13 @@ fn staged<I: Isa>(
         rings.push(Ring::new(cx, &layout, edge, (&along, columns), &mut scratch)?).ok()?;
     }
     for y in rows {
-        for (edge, ring) in rings.iter_mut().enumerate() {
-            ring.advance(isa, cx, &layout, edge, &along, y, spare);
+        for ring in &mut rings {
+            ring.advance(isa, cx, y, spare);
         }
         let mut segments: Vec<Segment, MAX_SEGMENTS> = Vec::new();
         for shape in &recipe.segments {
             let edge = usize::from(shape.edge);
-            let row = rings.get(edge)?.row(cx, edge, &along, y, shape.row.into());
+            let row = rings.get(edge)?.row(cx, y, shape.row.into());
             let pixel = (u32::from(shape.column) * across.dilation) as usize;
             segments.push(shape.segment(row, &layout, columns.count, pixel, across.stride as usize)?).ok()?;
         }

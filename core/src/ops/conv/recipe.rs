@@ -179,8 +179,7 @@ impl Recipe {
         }
         let steps = |planes: Planes| planes.count * layout.steps(columns * planes.width);
         let row_steps = rows * edges.iter().flat_map(|edge| layout.cut(channels(edge)).map(steps)).sum::<usize>();
-        let may_interleave =
-            edges.len() == 1 && !upsampled && !dilated && layout.value == 1 && groups <= MAX_GROUPS;
+        let may_interleave = edges.len() == 1 && !upsampled && !dilated && layout.value == 1 && groups <= MAX_GROUPS;
         if may_interleave && groups * layout.steps(ROWS * columns * inputs) < row_steps {
             (recipe.form, recipe.pairs) = (Form::Interleaved, one_below);
             let whole = Planes { first: 0, channels: ROWS * inputs, width: ROWS * inputs, count: 1 };
@@ -254,7 +253,8 @@ impl Recipe {
 
     /// Bytes of the packed weights.
     pub fn packed_len(&self) -> usize {
-        size_of::<Head>() + self.count() * (size_of::<I32>() + size_of::<F32>())
+        size_of::<Head>()
+            + self.count() * (size_of::<I32>() + size_of::<F32>())
             + self.weights_len() * if self.pairs { 2 } else { 1 }
     }
 

@@ -15,7 +15,7 @@ use crate::arch::job::{ConvRow, Segment};
 use crate::arch::parts::Part;
 use crate::ops::Context;
 use crate::plan::record::Edge;
-use crate::plan::{Conv, Plan};
+use crate::plan::{Conv, Plan, Tensor};
 use crate::shape::{Axis, Padding, Size};
 
 /// How it is done, if it is such a convolution and this instruction set has kernels for it.
@@ -29,7 +29,7 @@ fn recipe<I: Isa>(isa: I, conv: &Conv, output_padding: [u16; 2], inputs: usize, 
     if side_by_side { Recipe::side_by_side(isa, conv, inputs, outputs) } else { None }
 }
 
-fn input<'a>(plan: &'a Plan, edges: &[Edge]) -> Option<crate::plan::Tensor> {
+fn input(plan: &Plan, edges: &[Edge]) -> Option<Tensor> {
     plan.tensor(edges.first()?.tensor.get())
 }
 
@@ -112,10 +112,10 @@ pub(in crate::ops) fn rows<I: Isa>(
     let mut ring = Ring::new(cx, &recipe.layout, 0, (&along, columns), &mut scratch)?;
     for y in rows {
         let (source, kernel_row) = (y / kernel_rows, (y % kernel_rows) as usize);
-        ring.advance(isa, cx, &recipe.layout, 0, &along, source, spare);
+        ring.advance(isa, cx, source, spare);
         let packed = cx.packed.chunks_exact(recipe.packed_len()).nth(kernel_row)?;
         let packed = Packed::new(packed, recipe.count())?;
-        let input = ring.row(cx, 0, &along, source, 0);
+        let input = ring.row(cx, source, 0);
         let mut segments: Vec<Segment, MAX_SEGMENTS> = Vec::new();
         for shape in &recipe.segments {
             segments.push(shape.segment(input, &recipe.layout, columns.count, 0, 1)?).ok()?;

@@ -45,6 +45,9 @@ pub(super) fn row_len(layout: &Layout, count: usize, channels: usize) -> usize {
 
 /// The staged rows of one input: a ring over its rows, or, where the kernel's rows are apart, one slot for each of them.
 pub(super) struct Ring<'s> {
+    edge: usize,
+    layout: Layout,
+    rows: Axis,
     slots: &'s mut [u8],
     row_len: usize,
     count: usize,
@@ -67,12 +70,12 @@ pub(super) fn ring_rows(rows: &Axis, upsample: u8) -> usize {
 
 impl<'s> Ring<'s> {
     /// Takes the ring of input `edge` off the front of `scratch`.
-    pub fn new<'r>(
+    pub fn new(
         cx: &Context,
         layout: &Layout,
         edge: usize,
         (rows, columns): (&Axis, Columns),
-        scratch: &'r mut &'s mut [u8],
+        scratch: &mut &'s mut [u8],
     ) -> Option<Ring<'s>> {
         let tensor = cx.input(edge);
         let channels = usize::from(tensor.channels);
@@ -81,7 +84,8 @@ impl<'s> Ring<'s> {
         let (slots, rest) = core::mem::take(scratch).split_at_mut_checked(count * row_len)?;
         *scratch = rest;
         let zero_point = tensor.zero_point;
-        Some(Ring { slots, row_len, count, last: None, columns, channels, upsample: upsample.into(), zero_point })
+        let (layout, rows, upsample) = (*layout, *rows, upsample.into());
+        Some(Ring { edge, layout, rows, slots, row_len, count, last: None, columns, channels, upsample, zero_point })
     }
 
     /// The row that input row `at` is a copy of, which is also what it is known by in the ring; rows beyond the input's
@@ -91,13 +95,13 @@ impl<'s> Ring<'s> {
     }
 
     /// Stages what row `y` of the output needs and is not there yet. `spare` has room for a row.
-    pub fn advance<I: Isa>(&mut self, isa: I, cx: &Context, layout: &Layout, edge: usize, rows: &Axis, y: u32, spare: &mut [i8]) {
-        let height = cx.size(edge).rows;
+    pub fn advance<I: Isa>(&mut self, isa: I, cx: &Context, y: u32, spare: &mut [i8]) {
+        let (height, rows) = (cx.size(self.edge).rows, self.rows);
         let start = i64::from(y * rows.stride) - i64::from(rows.before);
         if rows.dilation > 1 {
             for tap in 0..rows.kernel {
                 let source = self.source(start + i64::from(tap * rows.dilation), height);
-                self.stage(isa, cx, layout, edge, (tap as usize, source), spare);
+                self.stage(isa, cx, tap as usize, source, spare);
             }
             return;
         }
@@ -105,29 +109,32 @@ impl<'s> Ring<'s> {
         let first = self.source(start, height).max(self.last.map_or(i64::MIN, |last| last + 1));
         for source in first..=end {
             let slot = source.rem_euclid(self.count as i64) as usize;
-            self.stage(isa, cx, layout, edge, (slot, source), spare);
+            self.stage(isa, cx, slot, source, spare);
         }
         self.last = Some(end);
     }
 
     /// Bytes from the first value of kernel row `tap` on, for row `y` of the output.
-    pub fn row(&self, cx: &Context, edge: usize, rows: &Axis, y: u32, tap: u32) -> &[u8] {
+    pub fn row(&self, cx: &Context, y: u32, tap: u32) -> &[u8] {
+        let rows = &self.rows;
         let slot = if rows.dilation > 1 {
             tap as usize
         } else {
             let at = i64::from(y * rows.stride + tap) - i64::from(rows.before);
-            self.source(at, cx.size(edge).rows).rem_euclid(self.count as i64) as usize
+            self.source(at, cx.size(self.edge).rows).rem_euclid(self.count as i64) as usize
         };
         &self.slots[slot * self.row_len..][..self.row_len]
     }
 
-    fn stage<I: Isa>(&mut self, isa: I, cx: &Context, layout: &Layout, edge: usize, (slot, source): (usize, i64), spare: &mut [i8]) {
-        let size = cx.size(edge);
-        let mut place = &mut self.slots[slot * self.row_len..][..self.columns.count * layout.room(self.channels) * layout.value];
+    /// Stages one row of the input, or one beyond it, into a slot.
+    fn stage<I: Isa>(&mut self, isa: I, cx: &Context, slot: usize, source: i64, spare: &mut [i8]) {
+        let (size, layout) = (cx.size(self.edge), &self.layout);
+        let len = self.columns.count * layout.room(self.channels) * layout.value;
+        let mut place = &mut self.slots[slot * self.row_len..][..len];
         if !(0..i64::from(size.rows)).contains(&source) {
             return fill(layout, self.zero_point, place);
         }
-        let row = cx.row(edge, source as u32);
+        let row = cx.row(self.edge, source as u32);
         let (before, on_row) = self.columns.inside(size.width * self.upsample as u32);
         let values = if self.upsample == 1 {
             &row[on_row.start * self.channels..on_row.end * self.channels]
@@ -248,13 +255,21 @@ pub(super) fn interleave<I: Isa>(
 }
 
 /// Bytes of scratch for a convolution over these columns.
-pub(super) fn scratch_len(recipe: &Recipe, edges: &[Edge], channels: impl Fn(usize) -> usize, rows: &Axis, columns: Columns) -> usize {
+pub(super) fn scratch_len(
+    recipe: &Recipe,
+    edges: &[Edge],
+    channels: impl Fn(usize) -> usize,
+    rows: &Axis,
+    columns: Columns,
+) -> usize {
     let spare = (0..edges.len()).map(|edge| columns.count * channels(edge)).max().unwrap_or(0);
     let staged: usize = match recipe.form {
         super::recipe::Form::Rows => edges
             .iter()
             .enumerate()
-            .map(|(edge, record)| ring_rows(rows, record.upsample) * row_len(&recipe.layout, columns.count, channels(edge)))
+            .map(|(edge, record)| {
+                ring_rows(rows, record.upsample) * row_len(&recipe.layout, columns.count, channels(edge))
+            })
             .sum(),
         _ => recipe.groups() * group_len(columns.count, channels(0)),
     };
