@@ -6,7 +6,7 @@
 //!
 //! The arena holds one ring of rows per tensor (tensor `t`, row `y`: slot `y % ring`), records, and what a kernel wants
 //! beside them; [`Plan::arena_len`] is its exact size. A step of an operator makes a strip of rows, which the workers of
-//! the [`Setup`] share by columns.
+//! the [`Setup`] share: by rows where there are enough, else by columns.
 //!
 //! Frames whose sides do not fit the plan's alignment are padded at the bottom and right by repeating their last row
 //! and pixel; rows and pixels that come of the padding are not handed out.

@@ -73,30 +73,40 @@ impl<'p> Session<'p, '_> {
         let crew: &dyn Crew = if work < self.setup.crew.worth() { &Alone } else { self.setup.crew };
         let count = crew.workers().clamp(1, MAX_PARTS);
         let share = self.memory.scratch.len() / workers(&self.setup);
-        let (mut columns, mut values, mut scratches) = ([0; MAX_PARTS + 1], [0; MAX_PARTS + 1], [0; MAX_PARTS + 1]);
+        // Rows, where there are enough: each worker's are then neighbours in memory, and what it reads of another's is a
+        // row or two. Cut by columns, every row has an edge that two cores want.
+        let by_rows = rows as usize >= count;
+        let (mut cuts, mut values, mut scratches) = ([0; MAX_PARTS + 1], [0; MAX_PARTS + 1], [0; MAX_PARTS + 1]);
         for part in 0..=count {
-            // Whole tiles, and whole blocks of pixels that come of one.
-            let granule = u64::from(ops::columns_together(&operator)) * 16;
-            let cut = (u64::from(width) * part as u64 / count as u64).next_multiple_of(granule);
-            columns[part] = cut.min(width.into()) as u32;
-            values[part] = columns[part] as usize * channels;
+            let (all, granule) = if by_rows {
+                (rows, 1)
+            } else {
+                // Whole tiles, and whole blocks of pixels that come of one.
+                (width, u64::from(ops::columns_together(&operator)) * 16)
+            };
+            let cut = (u64::from(all) * part as u64 / count as u64).next_multiple_of(granule).min(all.into());
+            cuts[part] = cut as u32;
+            values[part] = cut as usize * if by_rows { 1 } else { channels };
             scratches[part] = part * share;
         }
         let whole = self.memory.scratch.len().max(1);
-        let (outs, scratches) = (
-            Parts::new(ring, tensor.stride(), &values[..=count]),
-            Parts::new(self.memory.scratch, whole, &scratches[..=count]),
-        );
+        let outs = if by_rows {
+            Parts::by_rows(ring, tensor.stride(), tensor.slot(y), &values[..=count])
+        } else {
+            Parts::new(ring, tensor.stride(), &values[..=count])
+        };
+        let scratches = Parts::new(self.memory.scratch, whole, &scratches[..=count]);
         let (Some(outs), Some(scratches)) = (outs, scratches) else { return };
         let (plan, packed) = (&self.plan, self.memory.packed.get(packed).unwrap_or(&[]));
         let work = |worker: usize| {
             let (Some(mut out), Some(mut scratch)) = (outs.take(worker), scratches.take(worker)) else { return };
-            let columns = columns[worker]..columns[worker + 1];
-            if columns.is_empty() {
+            let span = cuts[worker]..cuts[worker + 1];
+            if span.is_empty() {
                 return;
             }
+            let (lines, columns) = if by_rows { (y + span.start..y + span.end, 0..width) } else { (y..y + rows, span) };
             let cx = Context { plan, edges: operator.inputs, output: index + 1, rows: inputs, packed, columns };
-            with_isa!(self.setup.kernel, isa => ops::run(isa, &cx, &operator, y..y + rows, &mut out, scratch.row(0)));
+            with_isa!(self.setup.kernel, isa => ops::run(isa, &cx, &operator, lines, &mut out, scratch.row(0)));
         };
         crew.share(&work);
     }
