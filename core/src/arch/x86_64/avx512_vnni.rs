@@ -386,6 +386,8 @@ unsafe fn narrow(row: &ConvRow, first: usize, out: &mut [i8]) {
                     let place = out.as_mut_ptr().add((x + at).min(row.pixels) * row.out_stride + block * 8);
                     if pixels == 8 && row.out_stride == 8 && channels == 8 {
                         _mm512_storeu_si512(place.cast(), values);
+                    } else if pixels == 8 && row.out_stride == 4 && channels == 4 {
+                        _mm256_storeu_si256(place.cast(), _mm512_cvtepi64_epi32(values));
                     } else {
                         store_some(values, 8, (pixels, channels), place, row.out_stride);
                     }
