@@ -19,7 +19,7 @@ const UNIT_ULP: f32 = 12_582_912.0;
 pub(super) struct Epilogue {
     /// Whether nothing is left but the one addition: scaled sums are small, the zero point is even, the output range is all
     /// of int8.
-    plain: bool,
+    pub plain: bool,
     small: bool,
     full: bool,
     /// 1.5 · 2²³, and the even part of the zero point.
@@ -55,16 +55,29 @@ impl Epilogue {
     /// `N` times four registers of sums, with the scales of each of the four, to 16 values in their order.
     #[inline(always)]
     pub fn values<const N: usize>(&self, sums: [[int32x4_t; 4]; N], scales: [float32x4_t; 4]) -> [int8x16_t; N] {
+        if self.plain { self.plain_values(sums, scales) } else { self.any_values(sums, scales) }
+    }
+
+    /// The same, where [`Epilogue::plain`] says so.
+    #[inline(always)]
+    pub fn plain_values<const N: usize>(&self, sums: [[int32x4_t; 4]; N], scales: [float32x4_t; 4]) -> [int8x16_t; N] {
         // SAFETY: every AArch64 CPU has NEON.
         unsafe {
             let mut values = [vdupq_n_s8(0); N];
-            if self.plain {
-                for i in 0..N {
-                    let [a, b] = self.rounded(sums[i], scales);
-                    values[i] = vqmovn_high_s16(vqmovn_s16(a), b);
-                }
-                return values;
+            for i in 0..N {
+                let [a, b] = self.rounded(sums[i], scales);
+                values[i] = vqmovn_high_s16(vqmovn_s16(a), b);
             }
+            values
+        }
+    }
+
+    /// The same, anywhere.
+    #[inline(always)]
+    pub fn any_values<const N: usize>(&self, sums: [[int32x4_t; 4]; N], scales: [float32x4_t; 4]) -> [int8x16_t; N] {
+        // SAFETY: every AArch64 CPU has NEON.
+        unsafe {
+            let mut values = [vdupq_n_s8(0); N];
             for i in 0..N {
                 let [a, b] = if self.small { self.rounded(sums[i], scales) } else { self.converted(sums[i], scales) };
                 let (a, b) = (vqaddq_s16(a, self.odd), vqaddq_s16(b, self.odd));

@@ -9,7 +9,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-/// A load of consecutive registers, which stay where they are loaded; `from` moves behind them.
+/// A load of consecutive registers, which stay where they are loaded. `from` moves behind them, or by `step` bytes.
 macro_rules! load {
     ($(#[$doc:meta])* $name:ident($count:literal) $load:literal $registers:literal $bytes:literal $($value:ident $register:tt)*) => {
         $(#[$doc])*
@@ -21,6 +21,22 @@ macro_rules! load {
                 asm!(
                     concat!($load, " {{", $registers, "}}, [{from}], #", $bytes),
                     from = inout(reg) *from, $(out($register) $value,)*
+                    options(readonly, nostack, preserves_flags),
+                );
+            }
+            [$($value),*]
+        }
+    };
+    ($(#[$doc:meta])* $name:ident($count:literal, step) $load:literal $registers:literal $($value:ident $register:tt)*) => {
+        $(#[$doc])*
+        #[inline(always)]
+        pub(super) unsafe fn $name(from: &mut *const u8, step: usize) -> [int8x16_t; $count] {
+            $(let $value;)*
+            // SAFETY: the caller's promise.
+            unsafe {
+                asm!(
+                    concat!($load, " {{", $registers, "}}, [{from}], {step}"),
+                    from = inout(reg) *from, step = in(reg) step, $(out($register) $value,)*
                     options(readonly, nostack, preserves_flags),
                 );
             }
@@ -67,28 +83,28 @@ load! {
 }
 
 load! {
-    /// De-interleaves 64 bytes: those of each row of four. So below; there are six, as all can be alive.
-    load_rows_0(4) "ld4" "v24.16b-v27.16b" "64" a "v24" b "v25" c "v26" d "v27"
+    /// Values, some way apart.
+    load_by_4(4, step) "ld1" "v24.16b-v27.16b" a "v24" b "v25" c "v26" d "v27"
+}
+load! {
+    /// De-interleaves 64 bytes: those of each row of four. So below; there are five, as all can be alive.
+    load_rows_0(4, step) "ld4" "v24.16b-v27.16b" a "v24" b "v25" c "v26" d "v27"
 }
 load! {
     /// See [`load_rows_0`].
-    load_rows_1(4) "ld4" "v28.16b-v31.16b" "64" a "v28" b "v29" c "v30" d "v31"
+    load_rows_1(4, step) "ld4" "v28.16b-v31.16b" a "v28" b "v29" c "v30" d "v31"
 }
 load! {
     /// See [`load_rows_0`].
-    load_rows_2(4) "ld4" "v8.16b-v11.16b" "64" a "v8" b "v9" c "v10" d "v11"
+    load_rows_2(4, step) "ld4" "v4.16b-v7.16b" a "v4" b "v5" c "v6" d "v7"
 }
 load! {
     /// See [`load_rows_0`].
-    load_rows_3(4) "ld4" "v4.16b-v7.16b" "64" a "v4" b "v5" c "v6" d "v7"
+    load_rows_3(4, step) "ld4" "v16.16b-v19.16b" a "v16" b "v17" c "v18" d "v19"
 }
 load! {
     /// See [`load_rows_0`].
-    load_rows_4(4) "ld4" "v16.16b-v19.16b" "64" a "v16" b "v17" c "v18" d "v19"
-}
-load! {
-    /// See [`load_rows_0`].
-    load_rows_5(4) "ld4" "v20.16b-v23.16b" "64" a "v20" b "v21" c "v22" d "v23"
+    load_rows_4(4, step) "ld4" "v20.16b-v23.16b" a "v20" b "v21" c "v22" d "v23"
 }
 
 /// A register of bytes; `from` moves behind it.

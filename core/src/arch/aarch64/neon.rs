@@ -179,33 +179,50 @@ impl<const WIDTH: usize, const TAPS: usize, const N: usize, const EXTREME: bool>
 {
     #[inline(always)]
     unsafe fn walk(self, sums: &mut Sums, x: usize, weights: &mut *const u8) {
-        let at = x * WIDTH;
-        let mut rest = self.0;
-        // SAFETY: the caller's promise; the registers end less than 16 bytes behind the last window.
+        // A kernel of three columns has three rows as a rule.
+        let (threes, rest) = if TAPS == 3 && WIDTH >= 8 { self.0.as_chunks::<3>() } else { (&[][..], self.0) };
+        // SAFETY: the caller's promise.
         unsafe {
-            if (WIDTH, TAPS) == (8, 3) {
-                let (threes, others) = rest.as_chunks::<3>();
-                for places in threes {
-                    three_rows::<EXTREME>(sums, places.map(|place| place.wrapping_add(at)), weights);
+            for places in threes {
+                let [a, b, c] = places.map(|place| place.wrapping_add(x * WIDTH));
+                if (WIDTH, TAPS) == (8, 3) {
+                    three_rows::<EXTREME>(sums, [a, b, c], weights);
+                } else {
+                    Self::plane(sums, a, weights);
+                    Self::plane(sums, b, weights);
+                    Self::plane(sums, c, weights);
                 }
-                rest = others;
             }
             for place in rest {
-                let v: [int8x16_t; N] = load_pixels::<WIDTH, N>(place.wrapping_add(at));
-                match (WIDTH, TAPS) {
-                    (8, 1) => step::<EXTREME, false>(sums, [v[0], v[1], v[2], v[3]], weights),
-                    (8, _) => {
-                        // Two taps, and the third.
-                        step::<EXTREME, true>(sums, [v[0], v[1], v[2], v[3]], weights);
-                        step::<EXTREME, false>(sums, [v[2], v[3], v[N - 2], v[N - 1]], weights);
-                    }
-                    (_, 3) if WIDTH == 16 => {
-                        step::<EXTREME, true>(sums, [v[0], v[1], v[2], v[3]], weights);
-                        step::<EXTREME, true>(sums, [v[1], v[2], v[3], v[N - 2]], weights);
-                        step::<EXTREME, true>(sums, [v[2], v[3], v[N - 2], v[N - 1]], weights);
-                    }
-                    _ => step::<EXTREME, true>(sums, [v[0], v[1], v[2], v[3]], weights),
+                Self::plane(sums, place.wrapping_add(x * WIDTH), weights);
+            }
+        }
+    }
+}
+
+impl<const WIDTH: usize, const TAPS: usize, const N: usize, const EXTREME: bool> Near<'_, WIDTH, TAPS, N, EXTREME> {
+    /// The taps in one plane.
+    ///
+    /// # Safety
+    /// As [`step`]; the values are there. The registers end less than 16 bytes behind the last window.
+    #[inline(always)]
+    unsafe fn plane(sums: &mut Sums, place: *const u8, weights: &mut *const u8) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let v: [int8x16_t; N] = load_pixels::<WIDTH, N>(place);
+            match (WIDTH, TAPS) {
+                (8, 1) => step::<EXTREME, false>(sums, [v[0], v[1], v[2], v[3]], weights),
+                (8, _) => {
+                    // Two taps, and the third.
+                    step::<EXTREME, true>(sums, [v[0], v[1], v[2], v[3]], weights);
+                    step::<EXTREME, false>(sums, [v[2], v[3], v[N - 2], v[N - 1]], weights);
                 }
+                (16, 3) => {
+                    step::<EXTREME, true>(sums, [v[0], v[1], v[2], v[3]], weights);
+                    step::<EXTREME, true>(sums, [v[1], v[2], v[3], v[N - 2]], weights);
+                    step::<EXTREME, true>(sums, [v[2], v[3], v[N - 2], v[N - 1]], weights);
+                }
+                _ => step::<EXTREME, true>(sums, [v[0], v[1], v[2], v[3]], weights),
             }
         }
     }
