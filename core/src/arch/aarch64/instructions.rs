@@ -122,19 +122,19 @@ pub(super) unsafe fn load(from: &mut *const u8) -> int8x16_t {
     value
 }
 
-/// Half a register of bytes, from `AT` bytes on.
+/// Two halves of registers, consecutive bytes from `AT` on.
 #[inline(always)]
-pub(super) unsafe fn load_half<const AT: usize>(from: *const u8) -> int8x16_t {
-    let value;
+pub(super) unsafe fn load_halves<const AT: usize>(from: *const u8) -> [int8x16_t; 2] {
+    let (a, b);
     // SAFETY: the caller's promise.
     unsafe {
         asm!(
-            "ldr {value:d}, [{from}, #{at}]",
-            from = in(reg) from, at = const AT, value = out(vreg) value,
+            "ldp {a:d}, {b:d}, [{from}, #{at}]",
+            from = in(reg) from, at = const AT, a = out(vreg) a, b = out(vreg) b,
             options(readonly, nostack, preserves_flags),
         );
     }
-    value
+    [a, b]
 }
 
 /// Stores both halves, `stride` apart; `to` moves so far behind the second.

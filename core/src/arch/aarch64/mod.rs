@@ -14,6 +14,11 @@
 //!
 //! All tiles have sixteen registers of sums, which half of the register file holds; the other half holds values and
 //! weights. What differs is what a sum is of, and which values of a row serve several pixels.
+//!
+//! Everything is inlined into one function per instruction set: `neon::conv` (twice, with and without weights of −128),
+//! `neon_dot::conv`, `neon_i8mm::conv`, `flat::dot_products`, `flat::long_products`. A way through a window is a loop in it
+//! that ends with a backward branch and has nothing but multiplications and their loads: so it is easily cut out of a
+//! disassembly, for llvm-mca.
 #![allow(clippy::needless_range_loop, reason = "registers are known by their number")]
 
 mod bytes;

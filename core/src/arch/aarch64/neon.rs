@@ -12,7 +12,7 @@ use core::arch::aarch64::*;
 use core::ops::Range;
 
 use super::instructions::{
-    add_first, add_pairs, add_second, load, load_first_2, load_first_3, load_first_4, load_half, load_last_2,
+    add_first, add_pairs, add_second, load, load_first_2, load_first_3, load_first_4, load_halves, load_last_2,
     load_other_2, load_other_3, load_weights, multiply_first, multiply_second,
 };
 use super::tile::{Sums, Tile, Walk, add_up, places, tiles, ways};
@@ -245,18 +245,8 @@ unsafe fn three_rows<const EXTREME: bool>(sums: &mut Sums, [a, b, c]: [*const u8
         step::<EXTREME, true>(sums, v, weights);
         let both = [load_weights(&mut { third }), load_first_4(weights)];
         // Two pixels at a time, as there are not registers for more.
-        two_halves::<EXTREME, 0>(
-            sums,
-            [load_half::<16>(a), load_half::<24>(a)],
-            [load_half::<16>(b), load_half::<24>(b)],
-            both,
-        );
-        two_halves::<EXTREME, 2>(
-            sums,
-            [load_half::<32>(a), load_half::<40>(a)],
-            [load_half::<32>(b), load_half::<40>(b)],
-            both,
-        );
+        two_halves::<EXTREME, 0>(sums, load_halves::<16>(a), load_halves::<16>(b), both);
+        two_halves::<EXTREME, 2>(sums, load_halves::<32>(a), load_halves::<32>(b), both);
         let v: [int8x16_t; 6] = load_pixels::<8, 6>(c);
         step::<EXTREME, true>(sums, [v[0], v[1], v[2], v[3]], weights);
         step::<EXTREME, false>(sums, [v[2], v[3], v[4], v[5]], weights);
