@@ -4,7 +4,7 @@
 //! at most once, so no two threads ever hold the same value.
 
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Most parts.
 pub(crate) const MAX_PARTS: usize = 16;
@@ -14,7 +14,7 @@ pub(crate) struct Parts<'a, T> {
     start: *mut T,
     rows: usize,
     stride: usize,
-    taken: AtomicU64,
+    taken: AtomicU32,
     /// Where each part starts, and where the last ends: values of a row, or rows from `first` on.
     cuts: &'a [usize],
     /// The row that the first part starts with, where parts are rows.
@@ -43,7 +43,7 @@ impl<'a, T> Parts<'a, T> {
             return None;
         }
         let (start, rows) = (values.as_mut_ptr(), values.len() / stride);
-        Some(Parts { start, rows, stride, taken: AtomicU64::new(0), cuts, first, rows_of: PhantomData })
+        Some(Parts { start, rows, stride, taken: AtomicU32::new(0), cuts, first, rows_of: PhantomData })
     }
 
     /// Part `index`, the first time.
