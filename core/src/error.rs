@@ -145,6 +145,13 @@ pub enum SessionError {
         /// [`Plan::arena_len`](crate::plan::Plan::arena_len) in bytes.
         expected: usize,
     },
+    /// The program was built without code for an operator of the plan.
+    NoOperator {
+        /// Operator's index.
+        operator: u16,
+        /// Operator's kind.
+        kind: &'static str,
+    },
     /// The rings do not fit this machine's address space.
     TooLarge,
     /// A ring is too short for the network's schedule: the plan's compiler and this crate disagree.
@@ -194,6 +201,9 @@ impl fmt::Display for SessionError {
             }
             SessionError::ArenaTooShort { found, expected } => {
                 write!(f, "session: the arena has {found} bytes, expected {expected}")
+            }
+            SessionError::NoOperator { operator, kind } => {
+                write!(f, "session: operator {operator}: this program was built without {kind}")
             }
             SessionError::TooLarge => f.write_str("session: the rings do not fit this machine's address space"),
             SessionError::RingTooShort { tensor, rows } => {

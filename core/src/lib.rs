@@ -11,6 +11,7 @@
 //! | [`plan`] | the file: operators, weights, quantization, ring heights, what the outputs mean | frames |
 //! | [`session`] | a plan opened for one frame size: sizes, rings, and which operator is next | what operators compute |
 //! | `ring` | where rows lie in the arena | what they mean |
+//! | [`compute`] | which kernels and operators there is code for | rows |
 //! | `ops` | one row of every operator, given rows of its inputs | where rows are kept |
 //! | [`arch`] | the inner loops, per instruction set; the only module that may hold `unsafe` | operators |
 //! | [`measure`] | mask rows, and the objects in them | networks |
@@ -37,6 +38,7 @@
 #![deny(unsafe_code)]
 
 pub mod arch;
+pub mod compute;
 pub mod error;
 pub mod measure;
 mod ops;
@@ -47,9 +49,10 @@ pub mod session;
 pub mod shape;
 
 pub use arch::Kernel;
+pub use compute::{Compute, Only, Operators};
 pub use error::{PlanError, SessionError};
 pub use plan::{Levels, Plan};
-pub use session::{Alone, ArenaLen, Crew, Frame, Layout, OutputRow, Row, Session, Setup, Watch};
+pub use session::{Alone, Arena, ArenaLen, Crew, Frame, Layout, OutputRow, Row, Session, Setup, Watch};
 
 #[cfg(any(test, feature = "std"))]
 extern crate std;

@@ -1,6 +1,7 @@
-//! The rings: where the rows of every tensor lie, all in one slice, and how one ring is written while others are read.
+//! The rings: where the rows of every tensor lie, and how one ring is written while others are read.
 //!
-//! Operators read rows through [`Inputs`]; an operator never reads the tensor that it writes.
+//! Rings lie in one bank of memory or in two, each ring whole in one of them. An offset counts through the first bank, and
+//! goes on in the second. Operators read rows through [`Inputs`]; an operator never reads the tensor that it writes.
 
 use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -49,14 +50,74 @@ impl TensorState {
     }
 }
 
+/// The memory of all rings.
+pub struct Rings<'a> {
+    first: &'a mut [i8],
+    second: &'a mut [i8],
+}
+
+impl<'a> Rings<'a> {
+    pub fn new(first: &'a mut [i8], second: &'a mut [i8]) -> Rings<'a> {
+        Rings { first, second }
+    }
+
+    /// Bytes of both banks.
+    pub fn lens(&self) -> [usize; 2] {
+        [self.first.len(), self.second.len()]
+    }
+
+    /// `len` values from offset `at` on.
+    pub fn get(&self, at: usize, len: usize) -> Option<&[i8]> {
+        match at.checked_sub(self.first.len()) {
+            Some(at) => self.second.get(at..at.checked_add(len)?),
+            None => self.first.get(at..at.checked_add(len)?),
+        }
+    }
+
+    /// The same, to be written.
+    pub fn get_mut(&mut self, at: usize, len: usize) -> Option<&mut [i8]> {
+        match at.checked_sub(self.first.len()) {
+            Some(at) => self.second.get_mut(at..at.checked_add(len)?),
+            None => self.first.get_mut(at..at.checked_add(len)?),
+        }
+    }
+
+    /// Copies `len` values within a ring.
+    pub fn copy(&mut self, from: usize, to: usize, len: usize) {
+        let start = from.min(to);
+        let Some(both) = self.get_mut(start, from.max(to) + len - start) else { return };
+        both.copy_within(from - start..from - start + len, to - start);
+    }
+
+    /// The ring of tensor `index`, to be written, and all others, to be read.
+    pub fn split<'s>(&'s mut self, tensors: &'s [TensorState], index: usize) -> Option<(Inputs<'s>, &'s mut [i8])> {
+        let tensor = tensors.get(index)?;
+        let (offset, len, cut) = (tensor.offset.get() as usize, tensor.len(), self.first.len());
+        let (bank, start, other) = match offset.checked_sub(cut) {
+            Some(_) => (&mut *self.second, cut, Piece { start: 0, values: self.first }),
+            None => (&mut *self.first, 0, Piece { start: cut, values: self.second }),
+        };
+        let (before, rest) = bank.split_at_mut_checked(offset - start)?;
+        let (ring, after) = rest.split_at_mut_checked(len)?;
+        let before = Piece { start, values: before };
+        let after = Piece { start: offset + len, values: after };
+        Some((Inputs { tensors, pieces: [before, after, other] }, ring))
+    }
+}
+
+/// Neighbouring rings.
+#[derive(Clone, Copy)]
+struct Piece<'a> {
+    /// Where they start among all rings.
+    start: usize,
+    values: &'a [i8],
+}
+
 /// All rings but the one that is being written.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
     pub tensors: &'a [TensorState],
-    before: &'a [i8],
-    after: &'a [i8],
-    /// Where `after` starts among all rings.
-    after_start: usize,
+    pieces: [Piece<'a>; 3],
 }
 
 impl<'a> Inputs<'a> {
@@ -64,19 +125,10 @@ impl<'a> Inputs<'a> {
     pub fn row(&self, index: usize, y: u32) -> &'a [i8] {
         let Some(tensor) = self.tensors.get(index) else { return &[] };
         let (at, stride) = (tensor.at(y), tensor.stride());
-        let row = match at.checked_sub(self.after_start) {
-            Some(at) => self.after.get(at..at + stride),
-            None => self.before.get(at..at + stride),
+        let within = |piece: &Piece<'a>| {
+            let at = at.checked_sub(piece.start)?;
+            piece.values.get(at..at + stride)
         };
-        row.unwrap_or(&[])
+        self.pieces.iter().find_map(within).unwrap_or(&[])
     }
-}
-
-/// The ring of tensor `index`, to be written, and all others, to be read.
-pub fn split<'a>(tensors: &'a [TensorState], rings: &'a mut [i8], index: usize) -> Option<(Inputs<'a>, &'a mut [i8])> {
-    let tensor = tensors.get(index)?;
-    let (before, rest) = rings.split_at_mut_checked(tensor.offset.get() as usize)?;
-    let (ring, after) = rest.split_at_mut_checked(tensor.len())?;
-    let after_start = before.len() + ring.len();
-    Some((Inputs { tensors, before, after, after_start }, ring))
 }

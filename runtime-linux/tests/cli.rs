@@ -154,6 +154,20 @@ fn inspection_and_its_picture() {
 }
 
 #[test]
+fn packing() {
+    let dir = tempfile::tempdir().unwrap();
+    plan_in(dir.path());
+    let kernel = microtome_core::Kernel::best().name();
+    let (out, _) = expect(0, dir.path(), &["pack", "threshold.mtm", "--kernel", kernel, "-o", "packed.mtm"]);
+    assert!(out.contains(kernel), "{out}");
+    let packed = fs::read(dir.path().join("packed.mtm")).unwrap();
+    assert_eq!(microtome_core::Plan::parse(&packed).unwrap().packing(), Some(kernel));
+    let (_, err) = expect(2, dir.path(), &["pack", "threshold.mtm", "--kernel", "abacus", "-o", "none.mtm"]);
+    assert!(err.contains("scalar"), "{err}");
+    assert!(!dir.path().join("none.mtm").exists());
+}
+
+#[test]
 fn raw_tensors() {
     use ndarray::Array4;
     let dir = tempfile::tempdir().unwrap();

@@ -4,7 +4,8 @@
 
 use std::sync::LazyLock;
 
-use microtome_core::{Frame, Plan, Row, Session, Setup};
+use microtome_core::plan::packed::{Packing, pack, packed_len};
+use microtome_core::{Frame, Kernel, Plan, Row, Session, Setup};
 
 use crate::cases;
 use crate::draw::Draw;
@@ -116,7 +117,18 @@ pub fn corpus() -> Vec<Vec<u8>> {
         let graph = unet(&mut Draw::new("corpus", seed));
         plans.push(plan(&graph, &Schedule::tight(&graph, 2, Frame::grey(24, 24))));
     }
+    let packed: Vec<_> = plans.iter().step_by(5).map(|bytes| packed_here(bytes)).collect();
+    plans.extend(packed);
     plans
+}
+
+/// A plan with its weights packed for the kernel that runs here.
+fn packed_here(bytes: &[u8]) -> Vec<u8> {
+    let plan = Plan::parse(bytes).expect("the corpus holds valid plans");
+    let packing = Packing::named(Kernel::best().name()).expect("a kernel of this machine");
+    let mut packed = vec![0; packed_len(&plan, packing)];
+    pack(&plan, packing, &mut packed).expect("it is small");
+    packed
 }
 
 /// Numbers at which programs break.

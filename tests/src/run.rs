@@ -1,6 +1,6 @@
 //! Running plans with core: a frame in, row by row, and whole outputs back.
 
-use microtome_core::{Frame, Kernel, OutputRow, Plan, Row, Session, SessionError, Setup};
+use microtome_core::{Compute, Frame, Kernel, OutputRow, Plan, Row, Session, SessionError, Setup};
 
 use crate::emit::{Schedule, plan};
 use crate::graph::Graph;
@@ -33,7 +33,7 @@ impl Sink {
 }
 
 /// Pushes a frame and finishes it; returns what came out, output by output.
-pub fn through(session: &mut Session, frame: &Tensor) -> Vec<Vec<i8>> {
+pub fn through<C: Compute>(session: &mut Session<C>, frame: &Tensor) -> Vec<Vec<i8>> {
     let mut sink = Sink::new(session.plan().outputs().count());
     for y in 0..frame.rows {
         session.push(Row::I8(frame.row(y)), |row| sink.take(row)).expect("a whole row of the frame");
@@ -54,7 +54,7 @@ pub fn through(session: &mut Session, frame: &Tensor) -> Vec<Vec<i8>> {
 ///
 /// # Errors
 /// As core's.
-pub fn arena_len(plan: &Plan, frame: Frame, setup: &Setup) -> Result<usize, SessionError> {
+pub fn arena_len<C: Compute>(plan: &Plan, frame: Frame, setup: &Setup<C>) -> Result<usize, SessionError> {
     let len = plan.arena_len_in(frame, setup, &mut vec![0; plan.scratch_len()])?;
     len.total().ok_or(SessionError::TooLarge)
 }

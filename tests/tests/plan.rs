@@ -1,6 +1,7 @@
 //! The plan file: a round trip byte for byte, and damage that is always noticed.
 
 use microtome_core::plan::emit::{Spec, emit, emitted_len};
+use microtome_core::plan::packed::{Packing, pack, packed_len};
 use microtome_core::{Plan, PlanError};
 use microtome_tests::fuzz::{corpus, exercise, repaired};
 
@@ -25,7 +26,12 @@ fn emitted_again(bytes: &[u8]) -> Vec<u8> {
     let short = again.len() - 1;
     assert_eq!(emit(&spec, &mut again[..short]), None, "a byte too few is noticed");
     assert_eq!(emit(&spec, &mut again), Some(again.len()));
-    again
+    let Some(kernel) = plan.packing() else { return again };
+    let packing = Packing::named(kernel).expect("the corpus is packed for this machine");
+    let plan = Plan::parse(&again).expect("what was emitted is a plan");
+    let mut packed = vec![0; packed_len(&plan, packing)];
+    assert_eq!(pack(&plan, packing, &mut packed), Some(packed.len()));
+    packed
 }
 
 #[test]

@@ -15,6 +15,12 @@ pub(crate) const TILE: usize = 16;
 /// Bytes that can be read behind the last pixel's window.
 pub(crate) const SLACK: usize = 64;
 
+/// The layout of a convolution of so many output channels: [`Isa::layout`](super::Isa::layout) of an instruction set, which
+/// need not be one of this machine's.
+pub(crate) trait Layouts: Fn(usize) -> Option<Layout> + Copy {}
+
+impl<F: Fn(usize) -> Option<Layout> + Copy> Layouts for F {}
+
 /// How an instruction set wants the values and weights of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {

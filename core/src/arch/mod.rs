@@ -29,7 +29,7 @@ use core::ops::{Deref, Range};
 use heapless::Vec;
 
 use job::{ConvRow, DepthwiseRow, Layout};
-pub(crate) use scalar::Scalar;
+pub use scalar::Scalar;
 
 /// A loop that compilers vectorize. `run` and all that it calls must be `#[inline(always)]`, or it is compiled for the
 /// least CPU of the target.

@@ -7,7 +7,7 @@ use super::{Isa, Work};
 
 /// Runs everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Scalar;
+pub struct Scalar;
 
 impl Isa for Scalar {
     const NAME: &'static str = "scalar";

@@ -17,7 +17,10 @@ mod transpose;
 use core::ops::Range;
 
 use crate::arch::Isa;
+use crate::arch::job::Layouts;
 use crate::arch::parts::Part;
+use crate::compute::Operators;
+use crate::plan::op::kind;
 use crate::plan::record::Edge;
 use crate::plan::{Op, Operator, Plan, Tensor};
 use crate::ring::{Inputs, TensorState};
@@ -81,8 +84,8 @@ impl<'a> Context<'a> {
 }
 
 /// Fills a part of `rows` of the operator's output: the columns that `cx` names. `scratch` is the worker's own, of
-/// [`scratch_len`] bytes.
-pub(crate) fn run<I: Isa>(
+/// [`scratch_len`] bytes. There is code for [`Operators`] of these bits only, which sessions see to.
+pub(crate) fn run<I: Isa, const OPERATORS: u32>(
     isa: I,
     cx: &Context,
     operator: &Operator,
@@ -91,47 +94,56 @@ pub(crate) fn run<I: Isa>(
     scratch: &mut [u8],
 ) {
     match &operator.op {
-        Op::Conv(conv) => return conv::rows(isa, cx, conv, rows, part, scratch),
+        Op::Conv(conv) if Operators::from_bits(OPERATORS).has(kind::CONV) => {
+            return conv::rows(isa, cx, conv, rows, part, scratch);
+        }
         Op::ConvTranspose { conv, output_padding }
-            if side_by_side::rows(isa, cx, (conv, *output_padding), rows.clone(), part, scratch).is_some() =>
+            if Operators::from_bits(OPERATORS).has(kind::CONV_TRANSPOSE)
+                && side_by_side::rows(isa, cx, (conv, *output_padding), rows.clone(), part, scratch).is_some() =>
         {
             return;
         }
         _ => {}
     }
     for y in rows {
-        row(isa, cx, operator, y, part.row(cx.slot(y)), scratch);
+        row::<I, OPERATORS>(isa, cx, operator, y, part.row(cx.slot(y)), scratch);
     }
 }
 
-/// Bytes that the operator's weights take, packed for this instruction set; 0 if they are not.
-pub(crate) fn packed_len<I: Isa>(isa: I, plan: &Plan, operator: &Operator, outputs: usize) -> usize {
+/// Bytes that the operator's weights take, packed in these layouts; 0 if they are not.
+pub(crate) fn packed_len(layouts: impl Layouts, plan: &Plan, operator: &Operator, outputs: usize) -> usize {
     match &operator.op {
-        Op::Conv(conv) => conv::packed_len(isa, plan, operator.inputs, conv, outputs),
+        Op::Conv(conv) => conv::packed_len(layouts, plan, operator.inputs, conv, outputs),
         Op::ConvTranspose { conv, output_padding } => {
-            side_by_side::packed_len(isa, plan, operator.inputs, (conv, *output_padding), outputs)
+            side_by_side::packed_len(layouts, plan, operator.inputs, (conv, *output_padding), outputs)
         }
         _ => 0,
     }
 }
 
 /// Packs the operator's weights into [`packed_len`] bytes.
-pub(crate) fn pack<I: Isa>(isa: I, plan: &Plan, operator: &Operator, outputs: usize, out: &mut [u8]) {
+pub(crate) fn pack(layouts: impl Layouts, plan: &Plan, operator: &Operator, outputs: usize, out: &mut [u8]) {
     match &operator.op {
-        Op::Conv(conv) => conv::pack(isa, plan, operator.inputs, conv, outputs, out),
+        Op::Conv(conv) => conv::pack(layouts, plan, operator.inputs, conv, outputs, out),
         Op::ConvTranspose { conv, output_padding } => {
-            side_by_side::pack(isa, plan, operator.inputs, (conv, *output_padding), outputs, out)
+            side_by_side::pack(layouts, plan, operator.inputs, (conv, *output_padding), outputs, out)
         }
         _ => {}
     }
 }
 
 /// Bytes of scratch that a worker needs to run the operator; `size` is its first input's.
-pub(crate) fn scratch_len<I: Isa>(isa: I, plan: &Plan, operator: &Operator, outputs: usize, size: Size) -> usize {
+pub(crate) fn scratch_len(
+    layouts: impl Layouts,
+    plan: &Plan,
+    operator: &Operator,
+    outputs: usize,
+    size: Size,
+) -> usize {
     match &operator.op {
-        Op::Conv(conv) => conv::scratch_len(isa, plan, operator.inputs, conv, outputs, size),
+        Op::Conv(conv) => conv::scratch_len(layouts, plan, operator.inputs, conv, outputs, size),
         Op::ConvTranspose { conv, output_padding } => {
-            side_by_side::scratch_len(isa, plan, operator.inputs, (conv, *output_padding), outputs, size)
+            side_by_side::scratch_len(layouts, plan, operator.inputs, (conv, *output_padding), outputs, size)
         }
         Op::AveragePool(_) => pool::scratch_len(size, outputs),
         Op::Resize(resize) => resample::scratch_len(resize, size, outputs),
@@ -161,22 +173,33 @@ pub(crate) fn columns_together(operator: &Operator) -> u32 {
 }
 
 /// Fills row `y` of the operator's output, in the columns that `cx` names.
-fn row<I: Isa>(isa: I, cx: &Context, operator: &Operator, y: u32, out: &mut [i8], scratch: &mut [u8]) {
+fn row<I: Isa, const OPERATORS: u32>(
+    isa: I,
+    cx: &Context,
+    operator: &Operator,
+    y: u32,
+    out: &mut [i8],
+    scratch: &mut [u8],
+) {
+    let has = |kind| Operators::from_bits(OPERATORS).has(kind);
     match &operator.op {
-        Op::Conv(_) => {}
-        Op::ConvTranspose { conv, output_padding } => transpose::row(isa, cx, conv, *output_padding, y, out),
-        Op::MaxPool(window) => pool::max(isa, cx, window, y, out),
-        Op::AveragePool(pool) => pool::average(isa, cx, pool, y, out, scratch),
-        Op::GlobalAveragePool(factor) => pool::global_average(isa, cx, *factor, out),
-        Op::Resize(resize) => resample::row(isa, cx, resize, y, out, scratch),
-        Op::Concat { tables } => table::concat(isa, cx, tables, y, out, scratch),
-        Op::Add { factor, clamp } => arith::add(isa, cx, *factor, *clamp, y, out),
-        Op::Mul { factor, clamp } => arith::mul(isa, cx, *factor, *clamp, y, out),
-        Op::Table(table) => table::map(isa, cx, table, y, out),
-        Op::Pad { pads, mode } => pad::pad(cx, *pads, *mode, y, out),
-        Op::Slice { crop, channel } => pad::slice(cx, *crop, *channel, y, out),
-        Op::ArgMax => head::arg_max(cx, y, out),
-        Op::Softmax(exponentials) => head::softmax(isa, cx, exponentials, y, out),
-        Op::Classify(classify) => head::classify(isa, cx, classify, y, out),
+        Op::ConvTranspose { conv, output_padding } if has(kind::CONV_TRANSPOSE) => {
+            transpose::row(isa, cx, conv, *output_padding, y, out)
+        }
+        Op::MaxPool(window) if has(kind::MAX_POOL) => pool::max(isa, cx, window, y, out),
+        Op::AveragePool(pool) if has(kind::AVERAGE_POOL) => pool::average(isa, cx, pool, y, out, scratch),
+        Op::GlobalAveragePool(factor) if has(kind::GLOBAL_AVERAGE_POOL) => pool::global_average(isa, cx, *factor, out),
+        Op::Resize(resize) if has(kind::RESIZE) => resample::row(isa, cx, resize, y, out, scratch),
+        Op::Concat { tables } if has(kind::CONCAT) => table::concat(isa, cx, tables, y, out, scratch),
+        Op::Add { factor, clamp } if has(kind::ADD) => arith::add(isa, cx, *factor, *clamp, y, out),
+        Op::Mul { factor, clamp } if has(kind::MUL) => arith::mul(isa, cx, *factor, *clamp, y, out),
+        Op::Table(table) if has(kind::TABLE) => table::map(isa, cx, table, y, out),
+        Op::Pad { pads, mode } if has(kind::PAD) => pad::pad(cx, *pads, *mode, y, out),
+        Op::Slice { crop, channel } if has(kind::SLICE) => pad::slice(cx, *crop, *channel, y, out),
+        Op::ArgMax if has(kind::ARG_MAX) => head::arg_max(cx, y, out),
+        Op::Softmax(exponentials) if has(kind::SOFTMAX) => head::softmax(isa, cx, exponentials, y, out),
+        Op::Classify(classify) if has(kind::CLASSIFY) => head::classify(isa, cx, classify, y, out),
+        // Convolutions with kernels were done above.
+        _ => {}
     }
 }

@@ -107,6 +107,11 @@ fn header(plan: &Plan) -> Result<(), PlanError> {
     }
     plan.text(header.classes, Place::Header)?;
     plan.text(header.provenance, Place::Header)?;
+    plan.text(header.packing, Place::Header)?;
+    plan.bytes(header.packed, Place::Header, "packed weights")?;
+    if header.packing.len.get() == 0 {
+        exactly(Place::Header, "packed weights' bytes", header.packed.len.get() as usize, 0)?;
+    }
 
     let input = &header.input;
     range(Place::Input, "normalization", input.policy.into(), 0, 2)?;

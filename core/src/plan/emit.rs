@@ -98,6 +98,8 @@ fn write(spec: &Spec, w: &mut Writer) -> usize {
         post: post(&spec.post),
         classes,
         provenance,
+        packing: Span::default(),
+        packed: Span::default(),
     };
     header.file_len = ((header.sections_len() + data) as u32).into();
     w.put(header.as_bytes());

@@ -3,7 +3,7 @@
 //! A plan (`.mtm`) is independent of a frame's size. It is read in place, from a file or from flash, at any alignment:
 //! [`Plan::parse`] checks everything once, after which no accessor can fail. [`emit`](emit::emit) is its inverse.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //!
 //! Little endian throughout. Sections follow each other in this order, without gaps:
 //!
@@ -15,6 +15,7 @@
 //! | edges | [`record::Edge`] | which tensors the operators read; an operator's edges are consecutive |
 //! | outputs | [`record::Output`] | which tensors are handed out, and as what |
 //! | data | bytes | weights, biases, scales, tables, names: addressed from its start by [`record::Span`]s |
+//! | packed | bytes | none, or the weights once more, in the order of one kernel: [`packed`] |
 //!
 //! Weights of a Conv are, for every output channel, one block `[kernel rows, kernel columns, channels / group]` per
 //! input edge, in the edges' order (for one input that is OHWI); those of a ConvTranspose likewise. A depthwise Conv
@@ -22,6 +23,7 @@
 
 pub mod emit;
 pub mod op;
+pub mod packed;
 pub mod record;
 pub mod strips;
 
@@ -33,6 +35,9 @@ pub use view::{Alignment, Input, Levels, Normalization, Output, Plan, Post, Role
 
 /// Ring rows of a tensor that is kept whole: global pooling, squeeze-and-excite.
 pub const TALL: u32 = u32::MAX;
+
+/// What packed weights are aligned to from the start of the file, in bytes; and must be in memory to be read in place.
+pub const PACKED_ALIGNMENT: usize = 16;
 
 /// Most channels that the preprocessing of camera rows serves.
 pub const MAX_CAMERA_CHANNELS: usize = 4;

@@ -11,7 +11,7 @@ use super::MAX_CAMERA_CHANNELS;
 pub const MAGIC: [u8; 4] = *b"MTM1";
 
 /// The version that this crate reads and writes.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// A range of bytes in the data section.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned, Clone, Copy, Debug, Default, PartialEq)]
@@ -57,6 +57,11 @@ pub struct Header {
     pub classes: Span,
     /// Provenance, UTF-8, one `key=value` a line.
     pub provenance: Span,
+    /// Name of the kernel that weights are packed for, UTF-8; empty if they are not.
+    pub packing: Span,
+    /// All packed weights, operator by operator: the last of the file, at a multiple of
+    /// [`PACKED_ALIGNMENT`](super::PACKED_ALIGNMENT) from its start.
+    pub packed: Span,
 }
 
 impl Header {

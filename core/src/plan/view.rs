@@ -274,6 +274,17 @@ impl<'a> Plan<'a> {
         self.text(self.header.provenance, Place::Header).unwrap_or("")
     }
 
+    /// Name of the kernel that weights are packed for; none where they are not.
+    pub fn packing(&self) -> Option<&'a str> {
+        self.text(self.header.packing, Place::Header).ok().filter(|name| !name.is_empty())
+    }
+
+    /// The packed weights, if they are for the kernel of this name.
+    pub(crate) fn packed_for(&self, kernel: &str) -> Option<&'a [u8]> {
+        self.packing().filter(|&name| name == kernel)?;
+        self.bytes(self.header.packed, Place::Header, "packed weights").ok()
+    }
+
     /// Which frame sides the network takes without padding.
     pub fn alignment(&self) -> Alignment {
         Alignment { multiple: self.header.multiple.map(|v| v.get()), remainder: self.header.remainder.map(|v| v.get()) }
@@ -311,7 +322,7 @@ impl<'a> Plan<'a> {
         str::from_utf8(self.bytes(span, place, "text")?).map_err(|_| PlanError::Text { place })
     }
 
-    fn bytes(&self, span: Span, place: Place, field: &'static str) -> Result<&'a [u8], PlanError> {
+    pub(super) fn bytes(&self, span: Span, place: Place, field: &'static str) -> Result<&'a [u8], PlanError> {
         let (start, len) = (u64::from(span.offset.get()), u64::from(span.len.get()));
         let end = start + len;
         if end > self.data.len() as u64 {

@@ -11,14 +11,16 @@ use crate::shape::{Affine, Axis, MAX_SIDE, Size, Window};
 
 /// Fills in every tensor (sizes, rings, offsets) and every edge's reach; returns the bytes of all rings.
 ///
-/// `tensors` and `reaches` are as long as the plan's tensors and edges.
+/// A ring lies among the first `room` bytes where there is room left for it, and else behind them. `tensors` and
+/// `reaches` are as long as the plan's tensors and edges.
 pub(super) fn resolve(
     plan: &Plan,
     input: Size,
+    room: usize,
     tensors: &mut [TensorState],
     reaches: &mut [Reach],
-) -> Result<usize, SessionError> {
-    let mut offset = 0;
+) -> Result<RingsLen, SessionError> {
+    let mut len = RingsLen { first: 0, second: 0 };
     let mut place = |tensors: &mut [TensorState], index: usize, size: Size| {
         let (Some(state), Some(tensor)) = (tensors.get_mut(index), plan.tensor(index as u16)) else { return Ok(()) };
         let ring = if tensor.ring == TALL { size.rows } else { tensor.ring.min(size.rows) };
@@ -27,16 +29,12 @@ pub(super) fn resolve(
             width: size.width.into(),
             channels: u32::from(tensor.channels).into(),
             ring: ring.into(),
-            offset: offset.into(),
+            offset: 0.into(),
             produced: 0.into(),
         };
-        offset = size
-            .width
-            .checked_mul(tensor.channels.into())
-            .and_then(|stride| stride.checked_mul(ring))
-            .and_then(|bytes| bytes.checked_add(offset))
-            .filter(|&end| isize::try_from(end).is_ok())
-            .ok_or(SessionError::TooLarge)?;
+        let bytes = size.width.checked_mul(tensor.channels.into()).and_then(|stride| stride.checked_mul(ring));
+        let offset = bytes.and_then(|bytes| len.take(bytes as usize, room)).ok_or(SessionError::TooLarge)?;
+        state.offset = offset.into();
         Ok(())
     };
     place(tensors, 0, input)?;
@@ -48,7 +46,30 @@ pub(super) fn resolve(
         let size = shape.resolve(reaches)?;
         place(tensors, index + 1, size)?;
     }
-    Ok(offset as usize)
+    Ok(len)
+}
+
+/// Bytes of rings in the first bank and in the second.
+#[derive(Clone, Copy)]
+pub(super) struct RingsLen {
+    pub first: usize,
+    pub second: usize,
+}
+
+impl RingsLen {
+    /// Takes room for a ring, and returns its offset.
+    fn take(&mut self, bytes: usize, room: usize) -> Option<u32> {
+        let (start, used) = match self.first.checked_add(bytes) {
+            Some(end) if end <= room => (0, &mut self.first),
+            _ => (room, &mut self.second),
+        };
+        let offset = start.checked_add(*used)?;
+        *used += bytes;
+        let end = offset.checked_add(bytes)?;
+        // Slices are no longer than this, and offsets are 32 bits.
+        isize::try_from(end).ok().and(u32::try_from(end).ok())?;
+        u32::try_from(offset).ok()
+    }
 }
 
 /// One operator, its inputs resolved.

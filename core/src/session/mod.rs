@@ -20,11 +20,12 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use memory::ArenaLen;
+pub use memory::{Arena, ArenaLen};
 use memory::{Memory, State};
 pub use setup::{Alone, Crew, Setup, Watch};
 
-use crate::arch::{Kernel, with_isa};
+use crate::arch::Kernel;
+use crate::compute::Compute;
 use crate::error::SessionError;
 use crate::ops::input::{Converter, repeat_last};
 pub use crate::ops::input::{Layout, Row, luma};
@@ -99,7 +100,12 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// The frame does not fit the network, or the arena this machine.
-    pub fn arena_len_in(&self, frame: Frame, setup: &Setup, scratch: &mut [u8]) -> Result<ArenaLen, SessionError> {
+    pub fn arena_len_in<C: Compute>(
+        &self,
+        frame: Frame,
+        setup: &Setup<C>,
+        scratch: &mut [u8],
+    ) -> Result<ArenaLen, SessionError> {
         let len = memory::measure(self, frame, setup, &mut state(self, scratch)?)?;
         len.total().map(|_| len).ok_or(SessionError::TooLarge)
     }
@@ -115,7 +121,7 @@ impl Plan<'_> {
         scratch: &'s mut [u8],
     ) -> Result<impl Iterator<Item = Size> + use<'s>, SessionError> {
         let state = state(self, scratch)?;
-        geometry::resolve(self, frame.padded(self)?, state.tensors, state.reaches)?;
+        geometry::resolve(self, frame.padded(self)?, usize::MAX, state.tensors, state.reaches)?;
         Ok(state.tensors.iter().map(TensorState::size))
     }
 
@@ -138,17 +144,19 @@ impl Plan<'_> {
     /// The frame does not fit the network, or a ring is too short.
     pub fn run_dry(&self, frame: Frame, scratch: &mut [u8], watch: impl FnMut(usize, u32)) -> Result<(), SessionError> {
         let mut state = state(self, scratch)?;
-        state.resolve(self, frame.padded(self)?)?;
+        state.resolve(self, frame.padded(self)?, usize::MAX)?;
         state.schedule(self).run_dry(watch)
     }
 }
 
 /// A plan, opened for frames of one size.
-pub struct Session<'p, 'a> {
+pub struct Session<'p, 'a, C: Compute = Kernel> {
     plan: Plan<'p>,
-    setup: Setup<'a>,
+    setup: Setup<'a, C>,
     frame: Frame,
     memory: Memory<'a>,
+    /// The weights that the plan has in the kernel's order; none where they are in the arena.
+    packed: Option<&'p [u8]>,
     levels: Levels,
     /// Rows pushed of the current frame.
     pushed: u32,
@@ -163,30 +171,42 @@ impl<'p, 'a> Session<'p, 'a> {
     pub fn new(plan: &Plan<'p>, frame: Frame, arena: &'a mut [u8]) -> Result<Session<'p, 'a>, SessionError> {
         Session::open(plan, frame, arena, Setup::default())
     }
+}
 
+impl<'p, 'a, C: Compute> Session<'p, 'a, C> {
     /// Opens a session that is set up like this, in an arena of [`Plan::arena_len_in`] bytes. Errors as [`Session::new`].
     pub fn open(
         plan: &Plan<'p>,
         frame: Frame,
         arena: &'a mut [u8],
-        setup: Setup<'a>,
-    ) -> Result<Session<'p, 'a>, SessionError> {
-        let found = arena.len();
-        // An arena too short even to measure in must not hide how long it should be.
-        let len = if found < plan.scratch_len() {
-            plan.arena_len_in(frame, &setup, &mut [0; STACK_SCRATCH])?
-        } else {
-            plan.arena_len_in(frame, &setup, arena)?
-        };
-        let expected = len.total().ok_or(SessionError::TooLarge)?;
-        let exact = arena.get_mut(..expected).ok_or(SessionError::ArenaTooShort { found, expected })?;
-        let mut memory = Memory::split(plan, &len, exact).ok_or(SessionError::ArenaTooShort { found, expected })?;
-        memory.pack(plan, &setup);
+        setup: Setup<'a, C>,
+    ) -> Result<Session<'p, 'a, C>, SessionError> {
+        Session::open_in(plan, frame, Arena::from(arena), setup)
+    }
+
+    /// Opens a session in memory of one piece or two. With two, it needs a little more than [`Plan::arena_len_in`] says,
+    /// as a ring lies whole in one of them. Errors as [`Session::new`].
+    pub fn open_in(
+        plan: &Plan<'p>,
+        frame: Frame,
+        arena: Arena<'a>,
+        setup: Setup<'a, C>,
+    ) -> Result<Session<'p, 'a, C>, SessionError> {
+        for (index, operator) in plan.operators().enumerate() {
+            if !C::OPERATORS.contains(&operator.op) {
+                return Err(SessionError::NoOperator { operator: index as u16, kind: operator.op.name() });
+            }
+        }
+        let mut memory = Memory::new(plan, frame, &setup, arena)?;
+        let packed = memory.packed_in(plan, &setup);
+        if packed.is_none() {
+            memory.pack(plan, &setup);
+        }
         let levels = match plan.input().normalization {
             Normalization::Fixed(levels) => levels,
             Normalization::Percentile { .. } => Levels { low: 0.0, high: 255.0 },
         };
-        let mut session = Session { plan: *plan, setup, frame, memory, levels, pushed: 0, watch: None };
+        let mut session = Session { plan: *plan, setup, frame, memory, packed, levels, pushed: 0, watch: None };
         session.schedule().run_dry(|_, _| {})?;
         session.set_levels(levels);
         Ok(session)
@@ -203,7 +223,7 @@ impl<'p, 'a> Session<'p, 'a> {
     }
 
     /// The kernel that runs.
-    pub fn kernel(&self) -> Kernel {
+    pub fn kernel(&self) -> C {
         self.setup.kernel
     }
 
@@ -265,7 +285,7 @@ impl<'p, 'a> Session<'p, 'a> {
         let channels = self.input_channels();
         let Some(input) = self.memory.state.tensors.first() else { return Ok(()) };
         let at = input.at(self.pushed);
-        let Some(out) = self.memory.rings.get_mut(at..at + input.stride()) else { return Ok(()) };
+        let Some(out) = self.memory.rings.get_mut(at, input.stride()) else { return Ok(()) };
         match (row, converter) {
             (Row::I8(row), _) => {
                 out.iter_mut().zip(row).for_each(|(value, &v)| *value = v);
@@ -274,7 +294,7 @@ impl<'p, 'a> Session<'p, 'a> {
             (_, None) => return Err(SessionError::NotACamera { channels: channels as u16 }),
             (Row::U8(row), Some(converter)) => {
                 let (tables, layout) = (&*self.memory.state.tables, self.frame.layout);
-                with_isa!(self.setup.kernel, isa => converter.row_u8(isa, tables, layout, row, out));
+                self.setup.kernel.convert(converter, tables, layout, row, out);
             }
             (Row::U16(row), Some(converter)) => converter.row_u16(self.frame.layout, row, out),
         }

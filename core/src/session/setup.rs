@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::arch::Kernel;
+use crate::compute::Compute;
 
 /// Threads that share the work of a step. core has no threads of its own; whoever has an operating system brings them.
 pub trait Crew: Sync {
@@ -44,16 +45,16 @@ pub trait Watch: Sync {
 
 /// How a session runs.
 #[derive(Clone, Copy)]
-pub struct Setup<'c> {
-    /// The inner loops.
-    pub kernel: Kernel,
+pub struct Setup<'c, C: Compute = Kernel> {
+    /// What it computes with.
+    pub kernel: C,
     /// Who does the work.
     pub crew: &'c dyn Crew,
 }
 
-impl Setup<'_> {
+impl<C: Compute> Setup<'_, C> {
     /// The calling thread, with this kernel.
-    pub fn alone(kernel: Kernel) -> Setup<'static> {
+    pub fn alone(kernel: C) -> Setup<'static, C> {
         Setup { kernel, crew: &Alone }
     }
 }
@@ -65,7 +66,7 @@ impl Default for Setup<'_> {
     }
 }
 
-impl fmt::Debug for Setup<'_> {
+impl<C: Compute> fmt::Debug for Setup<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {} threads", self.kernel.name(), self.crew.workers())
     }

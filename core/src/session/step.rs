@@ -5,21 +5,18 @@ use super::schedule::{Schedule, Step};
 use super::setup::{Alone, Crew};
 use super::{OutputRow, Session};
 use crate::arch::parts::{MAX_PARTS, Parts};
-use crate::arch::with_isa;
+use crate::compute::Compute;
 use crate::ops::{self, Context};
-use crate::ring;
 
 /// Products that take about as long as a value of an operator that has none.
 const VALUE: usize = 32;
 
-impl<'p> Session<'p, '_> {
+impl<'p, C: Compute> Session<'p, '_, C> {
     /// Makes row `y` of the input, which lies below the frame, from the row above it.
     pub(super) fn repeat_row(&mut self, y: u32) {
         let Some(tensor) = self.memory.state.tensors.first() else { return };
         let (from, to, len) = (tensor.at(y.saturating_sub(1)), tensor.at(y), tensor.stride());
-        if from + len <= self.memory.rings.len() && to + len <= self.memory.rings.len() {
-            self.memory.rings.copy_within(from..from + len, to);
-        }
+        self.memory.rings.copy(from, to, len);
     }
 
     pub(super) fn schedule(&mut self) -> Schedule<'_, 'p> {
@@ -53,7 +50,7 @@ impl<'p> Session<'p, '_> {
         }
         let channels = tensor.channels.get() as usize;
         let at = tensor.at(y);
-        if let Some(data) = self.memory.rings.get(at..at + size.width as usize * channels) {
+        if let Some(data) = self.memory.rings.get(at, size.width as usize * channels) {
             sink(OutputRow { output: index, y, channels, data });
         }
     }
@@ -63,7 +60,7 @@ impl<'p> Session<'p, '_> {
         let packed = self.memory.packed_span(index);
         let (Some(operator), Some((inputs, ring)), Some(tensor)) = (
             self.plan.operator(index),
-            ring::split(self.memory.state.tensors, self.memory.rings, index + 1),
+            self.memory.rings.split(self.memory.state.tensors, index + 1),
             self.memory.state.tensors.get(index + 1),
         ) else {
             return;
@@ -97,7 +94,7 @@ impl<'p> Session<'p, '_> {
         };
         let scratches = Parts::new(self.memory.scratch, whole, &scratches[..=count]);
         let (Some(outs), Some(scratches)) = (outs, scratches) else { return };
-        let (plan, packed) = (&self.plan, self.memory.packed.get(packed).unwrap_or(&[]));
+        let (plan, packed) = (&self.plan, self.packed.unwrap_or(self.memory.packed).get(packed).unwrap_or(&[]));
         let work = |worker: usize| {
             let (Some(mut out), Some(mut scratch)) = (outs.take(worker), scratches.take(worker)) else { return };
             let span = cuts[worker]..cuts[worker + 1];
@@ -106,7 +103,7 @@ impl<'p> Session<'p, '_> {
             }
             let (lines, columns) = if by_rows { (y + span.start..y + span.end, 0..width) } else { (y..y + rows, span) };
             let cx = Context { plan, edges: operator.inputs, output: index + 1, rows: inputs, packed, columns };
-            with_isa!(self.setup.kernel, isa => ops::run(isa, &cx, &operator, lines, &mut out, scratch.row(0)));
+            self.setup.kernel.run(&cx, &operator, lines, &mut out, scratch.row(0));
         };
         crew.share(&work);
     }

@@ -7,6 +7,7 @@ mod demo;
 mod eval;
 mod inspect;
 mod kernels;
+mod pack;
 mod predict;
 mod progress;
 mod run;
@@ -56,6 +57,8 @@ enum Command {
     Bench(bench::Args),
     /// List the kernels that this CPU runs
     Kernels(kernels::Args),
+    /// Pack a plan's weights for a microcontroller, which reads them from flash
+    Pack(pack::Args),
     /// Run raw tensors through a model
     Predict(predict::Args),
     /// Write simulated frames with their true labels
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Some(Command::Inspect(args)) => inspect::inspect(&args),
         Some(Command::Bench(args)) => bench::bench(&args),
         Some(Command::Kernels(args)) => kernels::kernels(&args),
+        Some(Command::Pack(args)) => pack::pack(&args),
         Some(Command::Predict(args)) => predict::predict(&args),
         Some(Command::Simulate(args)) => simulate::simulate(&args),
     };

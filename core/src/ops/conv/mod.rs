@@ -18,7 +18,7 @@ use heapless::Vec;
 
 use super::Context;
 use crate::arch::Isa;
-use crate::arch::job::{ConvRow, DepthwiseRow, ROWS, Segment};
+use crate::arch::job::{ConvRow, DepthwiseRow, Layouts, ROWS, Segment};
 use crate::arch::parts::Part;
 use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan};
@@ -35,33 +35,33 @@ fn axes(conv: &Conv, size: Size, upsample: u8) -> Option<(Axis, Axis)> {
     Some((conv.window.axis(0, size.rows * factor)?, conv.window.axis(1, size.width * factor)?))
 }
 
-fn recipe<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
-    if edges.len() > MAX_EDGES { None } else { Recipe::new(isa, plan, edges, conv, outputs) }
+fn recipe(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
+    if edges.len() > MAX_EDGES { None } else { Recipe::new(layouts, plan, edges, conv, outputs) }
 }
 
 /// Bytes of the packed weights; 0 where the convolution is gathered.
-pub(super) fn packed_len<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> usize {
-    recipe(isa, plan, edges, conv, outputs).map_or(0, |recipe| recipe.packed_len())
+pub(super) fn packed_len(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> usize {
+    recipe(layouts, plan, edges, conv, outputs).map_or(0, |recipe| recipe.packed_len())
 }
 
 /// Packs the weights.
-pub(super) fn pack<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize, out: &mut [u8]) {
+pub(super) fn pack(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize, out: &mut [u8]) {
     let zero_point = edges.first().and_then(|edge| plan.tensor(edge.tensor.get())).map_or(0, |t| t.zero_point);
-    if let Some(recipe) = recipe(isa, plan, edges, conv, outputs) {
+    if let Some(recipe) = recipe(layouts, plan, edges, conv, outputs) {
         let _ = recipe.pack(conv, zero_point, out);
     }
 }
 
 /// Bytes of scratch that one worker needs for whole rows, with inputs of this size.
-pub(super) fn scratch_len<I: Isa>(
-    isa: I,
+pub(super) fn scratch_len(
+    layouts: impl Layouts,
     plan: &Plan,
     edges: &[Edge],
     conv: &Conv,
     outputs: usize,
     size: Size,
 ) -> usize {
-    let Some(recipe) = recipe(isa, plan, edges, conv, outputs) else { return 0 };
+    let Some(recipe) = recipe(layouts, plan, edges, conv, outputs) else { return 0 };
     let Some((rows, columns)) = axes(conv, size, edges.first().map_or(1, |edge| edge.upsample)) else { return 0 };
     let channels = |edge: usize| {
         edges.get(edge).and_then(|edge| plan.tensor(edge.tensor.get())).map_or(0, |t| usize::from(t.channels))
@@ -79,7 +79,7 @@ pub(super) fn rows<I: Isa>(
     scratch: &mut [u8],
 ) {
     let outputs = usize::from(cx.output().channels);
-    let kernels = if cx.packed.is_empty() { None } else { recipe(isa, cx.plan, cx.edges, conv, outputs) };
+    let kernels = if cx.packed.is_empty() { None } else { recipe(|n| isa.layout(n), cx.plan, cx.edges, conv, outputs) };
     let done = kernels.and_then(|recipe| match recipe.form {
         Form::Rows => staged(isa, cx, conv, &recipe, rows.clone(), part, scratch),
         Form::Interleaved | Form::Depthwise => interleaved(isa, cx, conv, &recipe, rows.clone(), part, scratch),

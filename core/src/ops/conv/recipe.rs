@@ -7,8 +7,7 @@ use heapless::Vec;
 use zerocopy::little_endian::{F32, I32, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::arch::Isa;
-use crate::arch::job::{Layout, Planes, ROWS, Requantize, Segment};
+use crate::arch::job::{Layout, Layouts, Planes, ROWS, Requantize, Segment};
 use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan};
 
@@ -154,9 +153,9 @@ impl<'a> Packed<'a> {
 }
 
 impl Recipe {
-    /// `None` where this instruction set has no kernel for the convolution.
-    pub fn new<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
-        let layout = isa.layout(outputs)?;
+    /// `None` where the instruction set of these layouts has no kernel for the convolution.
+    pub fn new(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
+        let layout = layouts(outputs)?;
         let channels = |edge: &Edge| plan.tensor(edge.tensor.get()).map_or(0, |tensor| usize::from(tensor.channels));
         let inputs: usize = edges.iter().map(channels).sum();
         let kernel = conv.window.kernel.map(usize::from);
@@ -207,9 +206,9 @@ impl Recipe {
 
     /// A row of a transposed convolution whose windows lie side by side: every input pixel makes `kernel columns`
     /// output pixels, so it is a 1x1 convolution to as many times the channels.
-    pub fn side_by_side<I: Isa>(isa: I, conv: &Conv, inputs: usize, outputs: usize) -> Option<Recipe> {
+    pub fn side_by_side(layouts: impl Layouts, conv: &Conv, inputs: usize, outputs: usize) -> Option<Recipe> {
         let outputs = outputs * usize::from(conv.window.kernel[1]);
-        let layout = isa.layout(outputs)?;
+        let layout = layouts(outputs)?;
         let mut segments = Vec::new();
         for planes in layout.cut(inputs) {
             segments.push(SegmentShape::new(inputs, &planes, 1)).ok()?;

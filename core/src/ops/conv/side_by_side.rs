@@ -11,22 +11,28 @@ use heapless::Vec;
 use super::recipe::{MAX_SEGMENTS, Packed, Recipe, SegmentShape};
 use super::staging::{self, Columns, Ring};
 use crate::arch::Isa;
-use crate::arch::job::{ConvRow, Segment};
+use crate::arch::job::{ConvRow, Layouts, Segment};
 use crate::arch::parts::Part;
 use crate::ops::Context;
 use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan, Tensor};
 use crate::shape::{Axis, Padding, Size};
 
-/// How it is done, if it is such a convolution and this instruction set has kernels for it.
-fn recipe<I: Isa>(isa: I, conv: &Conv, output_padding: [u16; 2], inputs: usize, outputs: usize) -> Option<Recipe> {
+/// How it is done, if it is such a convolution and the instruction set has kernels for it.
+fn recipe(
+    layouts: impl Layouts,
+    conv: &Conv,
+    output_padding: [u16; 2],
+    inputs: usize,
+    outputs: usize,
+) -> Option<Recipe> {
     let window = &conv.window;
     let side_by_side = window.kernel == window.stride
         && window.dilation == [1; 2]
         && window.padding == Padding::Explicit([0; 4])
         && output_padding == [0; 2]
         && conv.group == 1;
-    if side_by_side { Recipe::side_by_side(isa, conv, inputs, outputs) } else { None }
+    if side_by_side { Recipe::side_by_side(layouts, conv, inputs, outputs) } else { None }
 }
 
 fn input(plan: &Plan, edges: &[Edge]) -> Option<Tensor> {
@@ -34,8 +40,8 @@ fn input(plan: &Plan, edges: &[Edge]) -> Option<Tensor> {
 }
 
 /// Bytes of the packed weights; 0 where the convolution is not such a one.
-pub(in crate::ops) fn packed_len<I: Isa>(
-    isa: I,
+pub(in crate::ops) fn packed_len(
+    layouts: impl Layouts,
     plan: &Plan,
     edges: &[Edge],
     (conv, output_padding): (&Conv, [u16; 2]),
@@ -43,12 +49,12 @@ pub(in crate::ops) fn packed_len<I: Isa>(
 ) -> usize {
     let inputs = input(plan, edges).map_or(0, |tensor| tensor.channels.into());
     let rows = usize::from(conv.window.kernel[0]);
-    recipe(isa, conv, output_padding, inputs, outputs).map_or(0, |recipe| recipe.packed_len() * rows)
+    recipe(layouts, conv, output_padding, inputs, outputs).map_or(0, |recipe| recipe.packed_len() * rows)
 }
 
 /// Packs the weights, kernel row by kernel row.
-pub(in crate::ops) fn pack<I: Isa>(
-    isa: I,
+pub(in crate::ops) fn pack(
+    layouts: impl Layouts,
     plan: &Plan,
     edges: &[Edge],
     (conv, output_padding): (&Conv, [u16; 2]),
@@ -57,7 +63,7 @@ pub(in crate::ops) fn pack<I: Isa>(
 ) {
     let Some(tensor) = input(plan, edges) else { return };
     let inputs = usize::from(tensor.channels);
-    let Some(recipe) = recipe(isa, conv, output_padding, inputs, outputs) else { return };
+    let Some(recipe) = recipe(layouts, conv, output_padding, inputs, outputs) else { return };
     let [rows, columns] = conv.window.kernel.map(usize::from);
     for (row, out) in out.chunks_exact_mut(recipe.packed_len()).enumerate() {
         // Output `column · channels + channel` of the 1x1 convolution.
@@ -75,8 +81,8 @@ fn identity(side: u32) -> Axis {
 }
 
 /// Bytes of scratch that one worker needs for whole rows, with an input of this size.
-pub(in crate::ops) fn scratch_len<I: Isa>(
-    isa: I,
+pub(in crate::ops) fn scratch_len(
+    layouts: impl Layouts,
     plan: &Plan,
     edges: &[Edge],
     (conv, output_padding): (&Conv, [u16; 2]),
@@ -84,7 +90,7 @@ pub(in crate::ops) fn scratch_len<I: Isa>(
     size: Size,
 ) -> usize {
     let inputs = input(plan, edges).map_or(0, |tensor| usize::from(tensor.channels));
-    let Some(recipe) = recipe(isa, conv, output_padding, inputs, outputs) else { return 0 };
+    let Some(recipe) = recipe(layouts, conv, output_padding, inputs, outputs) else { return 0 };
     let columns = Columns::new(&identity(size.width), &(0..size.width));
     staging::scratch_len(&recipe, edges, |_| inputs, &identity(size.rows), columns)
 }
@@ -102,7 +108,7 @@ pub(in crate::ops) fn rows<I: Isa>(
         return None;
     }
     let (inputs, outputs) = (usize::from(cx.input(0).channels), usize::from(cx.output().channels));
-    let recipe = recipe(isa, conv, output_padding, inputs, outputs)?;
+    let recipe = recipe(|n| isa.layout(n), conv, output_padding, inputs, outputs)?;
     let [kernel_rows, kernel_columns] = conv.window.kernel.map(u32::from);
     let size = cx.size(0);
     let span = cx.columns.start / kernel_columns..cx.columns.end.div_ceil(kernel_columns);
