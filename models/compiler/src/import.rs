@@ -8,6 +8,9 @@
 
 mod attributes;
 mod convolutions;
+mod elementwise;
+mod geometry;
+mod operands;
 mod operators;
 mod probe;
 
