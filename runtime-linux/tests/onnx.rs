@@ -51,6 +51,27 @@ fn predictions_of_plan_and_float_agree() {
 }
 
 #[test]
+fn valid_convolutions_mask_whole_frames_with_mirrored_borders() {
+    const UNET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/compiler/tests/fixtures/family/unet2015.onnx");
+    let dir = tempfile::tempdir().unwrap();
+    expect(0, dir.path(), &["simulate", "--out", "sim", "--frames", "2", "--width", "203", "--height", "150"]);
+    expect(0, dir.path(), &["compile", UNET, "--tile", "--calibrate", "sim/images", "-o", "unet.mtm"]);
+    expect(0, dir.path(), &["run", "unet.mtm", "sim/images", "--out", "plan"]);
+    expect(0, dir.path(), &["run", UNET, "--float", "--tile", "sim/images", "--out", "float"]);
+    let mask = |folder: &str| {
+        let path = dir.path().join(folder).join("simulated_0001_mask.png");
+        microtome::source::open(&path).unwrap().next().unwrap().unwrap()
+    };
+    let (plan, float) = (mask("plan"), mask("float"));
+    assert_eq!((plan.width(), plan.height()), (203, 150));
+    assert_eq!((float.width(), float.height()), (203, 150));
+    let same = (0..203 * 150).filter(|&pixel| plan.sample(pixel) == float.sample(pixel)).count();
+    assert!(same * 100 > 203 * 150 * 95, "{same} of {} pixels agree", 203 * 150);
+    let (_, err) = expect(2, dir.path(), &["run", "unet.mtm", "--tile", "sim/images", "--out", "out"]);
+    assert!(err.contains("already compiled"), "{err}");
+}
+
+#[test]
 fn models_that_cannot_be_taken() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("bad.onnx"), "not an ONNX model").unwrap();

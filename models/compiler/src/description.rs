@@ -38,6 +38,20 @@ pub struct Input {
     pub offset: Vec<f32>,
     /// Order of colours.
     pub order: Order,
+    /// What lies beyond the frame's borders.
+    pub borders: Borders,
+}
+
+/// `borders`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Borders {
+    /// What the network makes of them.
+    #[default]
+    Network,
+    /// The frame, mirrored: for networks of valid convolutions, whose output is smaller than their input
+    /// ([`mirrored`](crate::mirrored)).
+    Mirror,
 }
 
 /// `normalization`.

@@ -12,7 +12,7 @@ mod elementwise;
 mod geometry;
 mod operands;
 mod operators;
-mod probe;
+pub(crate) mod probe;
 
 use std::collections::HashMap;
 

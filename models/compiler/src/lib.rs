@@ -9,6 +9,7 @@
 //! | module | what it knows |
 //! | --- | --- |
 //! | [`model`] | the ONNX file, and its float run by tract |
+//! | [`borders`] | frames mirrored beyond their borders, for networks of valid convolutions |
 //! | [`import`] | ONNX's operators; gives a [`graph`] that holds for every frame size |
 //! | [`fold`], [`expr`] | rewrites that change no result; functions of one value |
 //! | [`head`], [`description`] | what ONNX does not say: preprocessing, classes, the mask |
@@ -33,6 +34,7 @@
 #![deny(unsafe_code)]
 
 mod bench;
+pub mod borders;
 pub mod calibrate;
 pub mod compiler;
 pub mod description;
@@ -50,6 +52,7 @@ pub mod quantize;
 pub mod report;
 pub mod rings;
 
+pub use borders::mirrored;
 pub use calibrate::Method;
 pub use compiler::{Compiled, Compiler, Memory, Options, Progress};
 pub use description::Description;

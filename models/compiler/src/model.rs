@@ -82,6 +82,10 @@ impl Model {
     pub fn parse(bytes: &[u8], directory: Option<&Path>) -> Result<Model> {
         let proto = guarded("read the file", || tract_onnx::onnx().proto_model_for_read(&mut &bytes[..]))
             .map_err(|error| Error::NotOnnx(error.to_string()))?;
+        Model::of(proto, directory.map(|d| d.to_string_lossy().into_owned()), hex(&Sha256::digest(bytes)))
+    }
+
+    fn of(proto: pb::ModelProto, directory: Option<String>, sha256: String) -> Result<Model> {
         let graph = proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
         if graph.node.is_empty() || graph.output.is_empty() {
             return Err(Error::NotOnnx("its graph has no nodes, or no outputs".into()));
@@ -89,9 +93,16 @@ impl Model {
         let initialized: Vec<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
         let inputs = graph.input.iter().filter(|i| !initialized.contains(&i.name.as_str())).map(port).collect();
         let outputs = graph.output.iter().map(port).collect();
-        let sha256 = hex(&Sha256::digest(bytes));
-        let directory = directory.map(|d| d.to_string_lossy().into_owned());
         Ok(Model { proto, directory, sha256, inputs, outputs, ready: Mutex::new(None) })
+    }
+
+    /// A model whose graph is this one's, edited; it is known by the same file.
+    pub(crate) fn edited(&self, edit: impl FnOnce(&mut pb::GraphProto)) -> Result<Model> {
+        let mut proto = self.proto.clone();
+        if let Some(graph) = &mut proto.graph {
+            edit(graph);
+        }
+        Model::of(proto, self.directory.clone(), self.sha256.clone())
     }
 
     /// Inputs that must be given.

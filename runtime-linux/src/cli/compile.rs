@@ -30,6 +30,10 @@ pub struct Args {
     /// With --memory-budget: width of the frames, in pixels
     #[arg(long, value_name = "PIXELS", requires = "memory_budget", default_value_t = 640)]
     width: u32,
+    /// For a model of valid convolutions, like the U-Net of 2015: mirror frames beyond their borders, as its overlapping
+    /// tiles do, so that the mask is as large as the frame, which may be of any size
+    #[arg(long)]
+    tile: bool,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -37,7 +41,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn compile(args: &Args) -> Result<Outcome> {
-    let model = OnnxModel::open(&args.model)?;
+    let model = OnnxModel::open(&args.model, args.tile)?;
     let bar = Progress::new(1);
     let mut failed = Vec::new();
     let compiled = model.compile(

@@ -13,8 +13,14 @@ use super::{Engine, Mask, preprocess};
 use crate::source::Image;
 use crate::tensor::Named;
 
-/// Frame sides are padded to multiples of at most this until the model takes them: five poolings.
-const LARGEST_MULTIPLE: usize = 32;
+/// Frame sides are padded to these, `(multiple, remainder)`, in turn, until the model takes them: up to five poolings,
+/// and then what valid convolutions take.
+fn alignments() -> impl Iterator<Item = (usize, usize)> {
+    let powers = || (0..=5).map(|log| 1 << log);
+    powers()
+        .map(|multiple| (multiple, 0))
+        .chain(powers().flat_map(|multiple| (1..multiple).map(move |r| (multiple, r))))
+}
 
 /// Runs a float model on frames.
 pub struct FloatEngine {
@@ -22,8 +28,8 @@ pub struct FloatEngine {
     input: Input,
     output: Output,
     channels: usize,
-    /// What frame sides must be multiples of, as far as frames have shown.
-    multiple: Cell<usize>,
+    /// Which of the [`alignments`] the model takes, as far as frames have shown.
+    alignment: Cell<usize>,
 }
 
 impl FloatEngine {
@@ -31,7 +37,7 @@ impl FloatEngine {
     pub fn new(model: Model, description: &Description) -> Self {
         let channels = channels(&model, description);
         let output = description.output.clone();
-        FloatEngine { model, input: preprocess::input(description), output, channels, multiple: Cell::new(1) }
+        FloatEngine { model, input: preprocess::input(description), output, channels, alignment: Cell::new(0) }
     }
 
     /// Runs raw tensors through the model: one unnamed, or all that the model takes by their names.
@@ -60,8 +66,10 @@ impl FloatEngine {
         let shape = &self.model.inputs().first().ok_or("the model has no input")?.shape;
         let fixed = |axis: usize| shape.get(2 + axis).copied().flatten();
         loop {
-            let multiple = self.multiple.get();
-            let side = |axis: usize, side: usize| fixed(axis).unwrap_or(side.next_multiple_of(multiple));
+            let index = self.alignment.get();
+            let (multiple, remainder) = alignments().nth(index).unwrap_or((1, 0));
+            let aligned = |side: usize| side + (remainder + multiple - side % multiple) % multiple;
+            let side = |axis: usize, side: usize| fixed(axis).unwrap_or(aligned(side));
             let sides = [side(0, image.height()), side(1, image.width())];
             if sides[0] < image.height() || sides[1] < image.width() {
                 let ([h, w], found_h, found_w) = (sides, image.height(), image.width());
@@ -70,8 +78,11 @@ impl FloatEngine {
             let tensor = preprocess::tensor(image, &self.input, self.channels, sides)?;
             match self.model.run_float(&[tensor]) {
                 Ok(outputs) => return outputs.into_iter().next().ok_or_else(|| "the model has no output".into()),
-                Err(error) if multiple >= LARGEST_MULTIPLE => return Err(error.to_string()),
-                Err(_) => self.multiple.set(2 * multiple),
+                Err(error) if index + 1 == alignments().count() => {
+                    self.alignment.set(0);
+                    return Err(error.to_string());
+                }
+                Err(_) => self.alignment.set(index + 1),
             }
         }
     }

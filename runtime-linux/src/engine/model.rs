@@ -20,6 +20,10 @@ pub struct Options {
     /// For an .onnx MODEL: run it in float instead
     #[arg(long)]
     pub float: bool,
+    /// For an .onnx MODEL of valid convolutions, like the U-Net of 2015: mirror the frame beyond its borders, as its
+    /// overlapping tiles do, so that the mask is as large as the frame, which may be of any size
+    #[arg(long)]
+    pub tile: bool,
 }
 
 /// A model, read and checked.
@@ -42,9 +46,9 @@ impl Model {
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
             return Self::from_onnx(path, options, report);
         }
-        if options.float || options.calibrate.is_some() {
+        if options.float || options.tile || options.calibrate.is_some() {
             return Err(Error::usage(format!(
-                "{}: --float and --calibrate are for .onnx models; a plan is already quantized",
+                "{}: --float, --tile and --calibrate are for .onnx models; a plan is already compiled",
                 path.display()
             )));
         }
@@ -53,7 +57,7 @@ impl Model {
 
     #[cfg(feature = "onnx")]
     fn from_onnx(path: &Path, options: &Options, report: &mut dyn FnMut(Error)) -> Result<Self> {
-        let onnx = OnnxModel::open(path)?;
+        let onnx = OnnxModel::open(path, options.tile)?;
         if options.float {
             return Ok(Model::Float(Box::new(onnx.into_float())));
         }

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use microtome_compiler::compiler::Progress;
+use microtome_compiler::description::Borders;
 use microtome_compiler::{
-    Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Tensor,
+    Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Tensor, mirrored,
 };
 
 use super::float::{FloatEngine, channels};
@@ -22,13 +23,19 @@ pub struct OnnxModel {
 }
 
 impl OnnxModel {
-    /// Reads the model at `path` and, if there is one, the description beside it (the same name, `.toml`).
+    /// Reads the model at `path` and, if there is one, the description beside it (the same name, `.toml`); `tile` has frames
+    /// mirrored beyond their borders, also where the description does not ask for it.
     ///
     /// # Errors
     /// [`Error::Model`].
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, tile: bool) -> Result<Self> {
         let model = Onnx::load(path).map_err(|e| Error::model(path, e))?;
         let description = Description::beside(path).map_err(|e| Error::model(path, e))?;
+        let model = if tile || description.input.borders == Borders::Mirror {
+            mirrored(&model).map_err(|e| Error::model(path, e))?
+        } else {
+            model
+        };
         Ok(OnnxModel { model, description })
     }
 

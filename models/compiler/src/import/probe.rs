@@ -8,10 +8,17 @@ use tract_onnx::prelude::Tensor as Raw;
 use crate::error::{Error, Result};
 use crate::model::{self, Model, Tensor};
 
-/// Pairs of sizes (rows, width) that are tried in turn: multiples of 64, then what valid convolutions of four levels
-/// take (12 beyond a multiple of 16), then odd ones.
-const SIZES: [[[usize; 2]; 2]; 4] =
-    [[[64, 128], [128, 192]], [[188, 204], [204, 236]], [[256, 320], [320, 384]], [[65, 97], [129, 161]]];
+/// Pairs of sizes (rows, width) that are tried first: multiples of 64, and odd ones.
+const SIZES: [[[usize; 2]; 2]; 3] = [[[64, 128], [128, 192]], [[256, 320], [320, 384]], [[65, 97], [129, 161]]];
+
+/// What is tried then: valid convolutions of up to five levels take sides that are something beyond a multiple of 32.
+const BEYOND: std::ops::Range<usize> = 0..32;
+
+/// All pairs of sizes, in turn.
+fn sizes() -> impl Iterator<Item = [[usize; 2]; 2]> {
+    let beyond = |more: usize| [[192 + more, 224 + more], [224 + more, 256 + more]];
+    SIZES.into_iter().chain(BEYOND.map(beyond))
+}
 
 /// What the runs showed.
 pub struct Probe {
@@ -36,7 +43,7 @@ impl Probe {
             .ok_or_else(|| Error::Model(format!("input `{}` does not tell its number of channels", port.name)))?;
         let names = names(model);
         let mut first_error = None;
-        for pair in SIZES {
+        for pair in sizes() {
             let mut sizes: Vec<[usize; 2]> =
                 pair.iter().map(|[r, w]| [rows.unwrap_or(*r), width.unwrap_or(*w)]).collect();
             sizes.dedup();
