@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+import attention
 import fcn8s
 import unet2015
 
-PUBLISHED = {"unet2015": unet2015.build, "fcn8s": fcn8s.build}
+PUBLISHED = {"unet2015": unet2015.build, "fcn8s": fcn8s.build, "attention": attention.build}
 SMALL = {
     "unet2015": (lambda: unet2015.build(base=2), (1, 204, 188)),
+    "attention": (attention.build, (1, 32, 48)),
     "fcn8s": (lambda: fcn8s.build(base=2, hidden=8, classes=3), (3, 32, 64)),
 }
 """Builders, and the channels, rows and width of the frame for ONNX Runtime."""

@@ -72,6 +72,39 @@ fn valid_convolutions_mask_whole_frames_with_mirrored_borders() {
 }
 
 #[test]
+fn what_a_plan_cannot_hold_runs_in_islands() {
+    const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/compiler/tests/fixtures/family/attention.onnx");
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(MODEL, dir.path().join("attention.onnx")).unwrap();
+    std::fs::write(dir.path().join("attention.toml"), "[output]\nmin_area = 3\n").unwrap();
+    expect(0, dir.path(), &["simulate", "--out", "sim", "--frames", "2", "--width", "161", "--height", "124"]);
+    let (division, _) = expect(0, dir.path(), &["inspect", "attention.onnx"]);
+    assert!(division.contains("3 islands in int8"), "{division}");
+    assert!(division.contains("InstanceNormalization"), "{division}");
+    let (_, err) = expect(2, dir.path(), &["compile", "attention.onnx"]);
+    assert!(err.contains("--calibrate"), "{err}");
+    expect(0, dir.path(), &["compile", "attention.onnx", "--calibrate", "sim/images"]);
+    // One file: the description is in it.
+    std::fs::remove_file(dir.path().join("attention.toml")).unwrap();
+    std::fs::create_dir(dir.path().join("alone")).unwrap();
+    std::fs::rename(dir.path().join("attention.islands.onnx"), dir.path().join("alone/divided.onnx")).unwrap();
+    expect(0, dir.path(), &["run", "alone/divided.onnx", "sim/images", "--out", "islands"]);
+    expect(0, dir.path(), &["run", "attention.onnx", "--float", "sim/images", "--out", "float"]);
+    expect(0, dir.path(), &["run", "attention.onnx", "--calibrate", "sim/images", "sim/images", "--out", "fly"]);
+    let mask = |folder: &str| {
+        let path = dir.path().join(folder).join("simulated_0001_mask.png");
+        let image = microtome::source::open(&path).unwrap().next().unwrap().unwrap();
+        (0..161 * 124).map(|pixel| image.sample(pixel)).collect::<Vec<_>>()
+    };
+    let (islands, float, fly) = (mask("islands"), mask("float"), mask("fly"));
+    let same = islands.iter().zip(&float).filter(|(a, b)| a == b).count();
+    assert!(same * 100 > islands.len() * 95, "{same} of {} pixels agree", islands.len());
+    assert_eq!(islands, fly);
+    let (_, err) = expect(2, dir.path(), &["compile", "alone/divided.onnx", "--calibrate", "sim/images"]);
+    assert!(err.contains("compiled already"), "{err}");
+}
+
+#[test]
 fn models_that_cannot_be_taken() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("bad.onnx"), "not an ONNX model").unwrap();

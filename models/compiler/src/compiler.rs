@@ -134,6 +134,21 @@ impl<'a> Compiler<'a> {
         self.finish(&bench, program, &choice, trials, seen)
     }
 
+    /// Whether a plan can hold the model, whatever its numbers.
+    ///
+    /// # Errors
+    /// As [`Compiler::compile`], but for calibration.
+    pub fn check(&self) -> Result<()> {
+        let mut graph = import::import(self.model)?;
+        fold::fold(&mut graph)?;
+        head::prescribe(&mut graph);
+        let post = head::append(&mut graph, self.description)?;
+        let joined = Sharing::decide(&mut graph, |_| true);
+        let seen = graph.values[0].sizes[0].map(|side| side as u32);
+        let envelope = self.envelope(&graph, post)?;
+        self.alignment(&graph, &joined, &envelope, seen).map(drop)
+    }
+
     /// Measures the choices one after another.
     fn choose<'g>(
         &mut self,

@@ -63,7 +63,7 @@ pub enum Error {
 }
 
 /// [`Result`](std::result::Result) with [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl From<microtome_core::PlanError> for Error {
     fn from(error: microtome_core::PlanError) -> Error {

@@ -6,7 +6,7 @@
 //! computed constants off that run. What holds at both sizes is taken as the rule: a Resize becomes a ratio, a Slice
 //! a crop.
 
-mod attributes;
+pub(crate) mod attributes;
 mod convolutions;
 mod elementwise;
 mod geometry;
@@ -58,8 +58,48 @@ pub fn import(model: &Model) -> Result<Graph> {
     Ok(importer.out)
 }
 
+/// What the importer says of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It does not depend on the image's values.
+    Constant,
+    /// A plan can hold it.
+    Int8,
+    /// It stays in float, for this reason.
+    Float(String),
+}
+
+/// Asks the importer about every node of a model; what one of them makes that stays in float is taken as given.
+///
+/// # Errors
+/// tract cannot run the model, or it has several inputs.
+pub(crate) fn survey(model: &Model, probe: Probe) -> Result<(Vec<Verdict>, Probe)> {
+    let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
+    let input = &model.inputs()[0].name;
+    let dependent = dependent(graph, input);
+    let mut importer = Importer { model, graph, probe, out: Graph::default(), env: HashMap::new() };
+    importer.define(input)?;
+    let verdicts = graph.node.iter().map(|node| {
+        if !node.output.iter().any(|o| dependent.contains_key(o.as_str())) {
+            return Verdict::Constant;
+        }
+        match importer.attempt(node) {
+            Ok(()) => Verdict::Int8,
+            Err(reason) => {
+                for output in node.output.iter().filter(|name| !name.is_empty()) {
+                    // Where it has no rows and columns, those who read it are refused.
+                    let _ = importer.define(output);
+                }
+                Verdict::Float(reason)
+            }
+        }
+    });
+    let verdicts = verdicts.collect();
+    Ok((verdicts, importer.probe))
+}
+
 /// Names of the values that depend on the input's values, not only on its size.
-fn dependent<'a>(graph: &'a pb::GraphProto, input: &'a str) -> HashMap<&'a str, ()> {
+pub(crate) fn dependent<'a>(graph: &'a pb::GraphProto, input: &'a str) -> HashMap<&'a str, ()> {
     let mut names = HashMap::from([(input, ())]);
     for node in &graph.node {
         if !matches!(node.op_type.as_str(), "Shape" | "Size")
@@ -92,6 +132,25 @@ struct Importer<'a> {
 }
 
 impl Importer<'_> {
+    /// Adds a node, or leaves everything as it was and says why.
+    fn attempt(&mut self, node: &pb::NodeProto) -> Result<(), String> {
+        if !operators::SUPPORTED.contains(&node.op_type.as_str()) {
+            return Err("core has no such operator".into());
+        }
+        let (nodes, env) = (self.out.nodes.len(), self.env.clone());
+        let fixed: Vec<_> = self.out.values.iter().map(|value| value.fixed).collect();
+        self.node(node).map_err(|error| {
+            self.out.nodes.truncate(nodes);
+            self.out.values.truncate(fixed.len());
+            self.out.values.iter_mut().zip(fixed).for_each(|(value, fixed)| value.fixed = fixed);
+            self.env = env;
+            match error {
+                Error::Operator { reason, .. } => reason,
+                other => other.to_string(),
+            }
+        })
+    }
+
     /// Makes a value for the ONNX name `name`.
     fn define(&mut self, name: &str) -> Result<ValueId> {
         let shapes = self.probe.shapes(name)?;

@@ -16,6 +16,7 @@
 //! | [`calibrate`], [`quantize`] | ranges, scales, and which values share them |
 //! | [`lower`], [`rings`], [`emit`] | core's operators, ring heights, bytes |
 //! | [`compiler`], [`measure`], [`report`] | the whole way, and what it was worth |
+//! | [`islands`] | models that no plan can hold whole: int8 where it pays, the rest in float by tract |
 //!
 //! Nothing here prints, and nothing is read but the files that are named.
 //!
@@ -45,6 +46,7 @@ pub mod fold;
 pub mod graph;
 pub mod head;
 pub mod import;
+pub mod islands;
 pub mod lower;
 pub mod measure;
 pub mod model;

@@ -9,15 +9,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use prost::Message;
 use sha2::{Digest, Sha256};
 use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 
+use crate::description::Description;
 use crate::error::{Error, Result};
+use crate::islands::operator;
 
 /// Largest number of values in a float tensor that is taken, so that a mutated shape is an error and not an abort.
 const MAX_VALUES: usize = 1 << 30;
+
+/// The metadata of an ONNX file that holds its description.
+const DESCRIPTION: &str = "microtome.description";
 
 /// A dense tensor of real values, in ONNX's layout (NCHW for images).
 #[derive(Clone, Debug, PartialEq)]
@@ -115,6 +121,28 @@ impl Model {
         &self.outputs
     }
 
+    /// Whether it holds islands: a model that was [divided](crate::islands).
+    pub fn is_divided(&self) -> bool {
+        self.proto.graph.iter().flat_map(|graph| &graph.node).any(|node| node.op_type == operator::NAME)
+    }
+
+    /// The description that the file carries, if it does.
+    ///
+    /// # Errors
+    /// It is wrong.
+    pub fn description(&self) -> Result<Option<Description>> {
+        let found = self.proto.metadata_props.iter().find(|entry| entry.key == DESCRIPTION);
+        found.map(|entry| Description::parse(&entry.value)).transpose()
+    }
+
+    /// The bytes of an ONNX file of this model, which carries the description `toml`.
+    pub fn to_onnx(&self, toml: &str) -> Vec<u8> {
+        let mut proto = self.proto.clone();
+        proto.metadata_props.retain(|entry| entry.key != DESCRIPTION);
+        proto.metadata_props.push(pb::StringStringEntryProto { key: DESCRIPTION.into(), value: toml.into() });
+        proto.encode_to_vec()
+    }
+
     /// SHA-256 of the file, in hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
@@ -168,7 +196,8 @@ impl Model {
                 names.iter().map(|name| pb::ValueInfoProto { name: name.clone(), ..Default::default() }).collect();
         }
         guarded("prepare the model", || {
-            let onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
+            let mut onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
+            onnx.op_register.insert(operator::NAME, operator::parse);
             let mut model = onnx.parse(&proto, self.directory.as_deref())?.model;
             for (shape, port) in shapes.iter().zip(&self.inputs) {
                 let outlets = model.input_outlets()?.to_vec();

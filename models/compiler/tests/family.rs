@@ -3,6 +3,7 @@
 
 mod common;
 
+use microtome_compiler::islands::divide;
 use microtome_compiler::{Compiled, Compiler, Description, Model, Options, Tensor, mirrored};
 use microtome_core::plan::{Alignment, Plan};
 use microtome_core::{Frame, Row, Session};
@@ -149,4 +150,23 @@ fn fcn_8s() {
     let plan = Plan::parse(&compiled.plan).unwrap();
     let (logits, width) = run(&plan, &frame(3, 96, 128));
     assert_eq!((width, logits.len()), (128, 96 * 128 * 3));
+}
+
+#[test]
+fn attention_between_islands() {
+    let model = common::load("family/attention");
+    let frame = frame(1, 32, 48);
+    holds_to_onnx_runtime("attention", &model, &frame);
+    let division = divide(&model).unwrap();
+    println!("{division}");
+    let divided = division.compile(&model, &common::images(1, 64, 80, 4), |_| {}).unwrap();
+    let expected = &model.run_float(std::slice::from_ref(&frame)).unwrap()[0];
+    let found = &divided.run_float(std::slice::from_ref(&frame)).unwrap()[0];
+    assert_eq!(found.shape, expected.shape);
+    let energy = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>();
+    let signal = energy(&mut expected.data.iter().copied());
+    let noise = energy(&mut expected.data.iter().zip(&found.data).map(|(a, b)| a - b));
+    let sqnr = 10.0 * (signal / noise).log10();
+    println!("attention: {sqnr:.1} dB");
+    assert!(sqnr >= 20.0);
 }

@@ -16,7 +16,8 @@ use crate::sink::write_whole;
 /// Arguments of `microtome inspect`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A plan (.mtm), or an ONNX model with --calibrate
+    /// A plan (.mtm), or an ONNX model: with --calibrate where a plan can hold all of it; else what becomes islands of int8,
+    /// and why the rest does not
     model: PathBuf,
     /// Width of the frames, in pixels
     #[arg(long, default_value_t = 640)]
@@ -48,6 +49,15 @@ struct Report {
 /// Runs the command.
 pub fn inspect(args: &Args) -> Result<Outcome> {
     let bad = |e: String| Error::model(&args.model, e);
+    #[cfg(feature = "onnx")]
+    if let Some(division) = super::compile::division(&args.model, &args.options)? {
+        if args.json {
+            say_json(&division)?;
+        } else {
+            say(&division)?;
+        }
+        return Ok(Outcome::Done);
+    }
     let machine = Machine::new(&args.machine)?;
     let model = Model::open(&args.model, &args.options, &mut complain)?;
     let plan = model.plan().map_err(bad)?;

@@ -7,14 +7,15 @@ use microtome_core::Plan;
 
 use super::{Engine, PlanEngine};
 #[cfg(feature = "onnx")]
-use super::{FloatEngine, OnnxModel};
+use super::{Extent, FloatEngine, OnnxModel};
 use crate::error::{Error, Result};
 use crate::machine::Machine;
 
 /// How to take a model that is not a plan yet.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Options {
-    /// For an .onnx MODEL: compile it first, calibrated on the images of this folder
+    /// For an .onnx MODEL: compile it first, calibrated on the images of this folder; where a plan cannot hold all of it,
+    /// in islands of int8 between which tract runs it in float
     #[arg(long, value_name = "DIR", conflicts_with = "float")]
     pub calibrate: Option<PathBuf>,
     /// For an .onnx MODEL: run it in float instead
@@ -30,7 +31,7 @@ pub struct Options {
 pub enum Model {
     /// The bytes of a plan, which is checked when it is used.
     Plan(Vec<u8>),
-    /// A float model.
+    /// A model that tract runs: in float, or with islands of int8.
     #[cfg(feature = "onnx")]
     Float(Box<FloatEngine>),
 }
@@ -58,10 +59,17 @@ impl Model {
     #[cfg(feature = "onnx")]
     fn from_onnx(path: &Path, options: &Options, report: &mut dyn FnMut(Error)) -> Result<Self> {
         let onnx = OnnxModel::open(path, options.tile)?;
-        if options.float {
+        if options.float || onnx.is_divided() {
             return Ok(Model::Float(Box::new(onnx.into_float())));
         }
-        Ok(Model::Plan(onnx.compile(path, options.calibrate.as_deref(), None, |_| {}, report)?.plan))
+        let calibrate = options.calibrate.as_deref();
+        match onnx.extent(path)? {
+            Extent::Whole => Ok(Model::Plan(onnx.compile(path, calibrate, None, |_| {}, report)?.plan)),
+            Extent::Islands(division) => {
+                let divided = onnx.compile_islands(path, &division, calibrate, |_| {}, report)?;
+                Ok(Model::Float(Box::new(divided.into_float())))
+            }
+        }
     }
 
     #[cfg(not(feature = "onnx"))]
@@ -88,7 +96,7 @@ impl Model {
         match self {
             Model::Plan(bytes) => Ok(bytes),
             #[cfg(feature = "onnx")]
-            Model::Float(_) => Err("a float model has no plan".into()),
+            Model::Float(_) => Err("a model that tract runs has no plan of its own".into()),
         }
     }
 

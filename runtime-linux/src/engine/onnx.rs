@@ -1,9 +1,10 @@
-//! ONNX models: compiled on the fly, or kept in float.
+//! ONNX models: compiled on the fly, whole or in islands, or kept in float.
 
 use std::path::Path;
 
 use microtome_compiler::compiler::Progress;
 use microtome_compiler::description::Borders;
+use microtome_compiler::islands::{Division, divide};
 use microtome_compiler::{
     Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Tensor, mirrored,
 };
@@ -22,26 +23,62 @@ pub struct OnnxModel {
     description: Description,
 }
 
+/// How much of a model core can run in int8.
+pub enum Extent {
+    /// All of it: it becomes a plan.
+    Whole,
+    /// Some of it: islands, and tract between them.
+    Islands(Division),
+}
+
 impl OnnxModel {
-    /// Reads the model at `path` and, if there is one, the description beside it (the same name, `.toml`); `tile` has frames
-    /// mirrored beyond their borders, also where the description does not ask for it.
+    /// Reads the model at `path` and, if there is one, the description beside it (the same name, `.toml`), or in it; `tile`
+    /// has frames mirrored beyond their borders, also where the description does not ask for it.
     ///
     /// # Errors
     /// [`Error::Model`].
     pub fn open(path: &Path, tile: bool) -> Result<Self> {
-        let model = Onnx::load(path).map_err(|e| Error::model(path, e))?;
-        let description = Description::beside(path).map_err(|e| Error::model(path, e))?;
-        let model = if tile || description.input.borders == Borders::Mirror {
-            mirrored(&model).map_err(|e| Error::model(path, e))?
+        let bad = |e: CompilerError| Error::model(path, e);
+        let model = Onnx::load(path).map_err(bad)?;
+        let description = if path.with_extension("toml").exists() {
+            Description::beside(path).map_err(bad)?
         } else {
-            model
+            model.description().map_err(bad)?.unwrap_or_default()
         };
+        let mirror = tile || description.input.borders == Borders::Mirror;
+        let model = if mirror && !model.is_divided() { mirrored(&model).map_err(bad)? } else { model };
         Ok(OnnxModel { model, description })
     }
 
-    /// The float engine.
+    /// The float engine; islands that the model holds run in int8.
     pub fn into_float(self) -> FloatEngine {
         FloatEngine::new(self.model, &self.description)
+    }
+
+    /// Whether the model holds islands already.
+    pub fn is_divided(&self) -> bool {
+        self.model.is_divided()
+    }
+
+    /// How much of the model core can run. `path` is for the message.
+    ///
+    /// # Errors
+    /// tract cannot run it, or core nothing of it.
+    pub fn extent(&self, path: &Path) -> Result<Extent> {
+        let whole = Compiler::new(&self.model, &self.description, Options::default()).check();
+        let Err(reason) = whole else { return Ok(Extent::Whole) };
+        // A wrong description is no reason to divide.
+        if !matches!(reason, CompilerError::Operator { .. } | CompilerError::Model(_)) {
+            return Err(Error::model(path, reason));
+        }
+        let division = divide(&self.model).map_err(|e| Error::model(path, e))?;
+        if division.islands.is_empty() {
+            return Err(Error::model(
+                path,
+                format!("{reason}; nothing else is worth an island; --float runs all of it"),
+            ));
+        }
+        Ok(Extent::Islands(division))
     }
 
     /// Compiles the model to a plan, calibrated on the images of the folder `calibrate`, with as many rows per step as `memory` allows.
@@ -59,12 +96,35 @@ impl OnnxModel {
     ) -> Result<Compiled> {
         let images = calibrate.map_or(Ok(Vec::new()), |folder| self.images(folder, report))?;
         let compiler = Compiler::new(&self.model, &self.description, Options { memory, ..Options::default() });
-        compiler.calibrate(images).on_progress(progress).compile().map_err(|error| match error {
-            CompilerError::Calibration(_) if calibrate.is_none() => {
-                Error::model(path, format!("{error}; give a folder of images with --calibrate"))
-            }
-            error => Error::model(path, error),
-        })
+        compiler.calibrate(images).on_progress(progress).compile().map_err(|error| uncalibrated(path, calibrate, error))
+    }
+
+    /// Compiles the islands of a divided model, calibrated on the images of the folder `calibrate`.
+    ///
+    /// # Errors
+    /// As [`OnnxModel::compile`].
+    pub fn compile_islands(
+        &self,
+        path: &Path,
+        division: &Division,
+        calibrate: Option<&Path>,
+        progress: impl FnMut(usize),
+        report: &mut dyn FnMut(Error),
+    ) -> Result<OnnxModel> {
+        let images = calibrate.map_or(Ok(Vec::new()), |folder| self.images(folder, report))?;
+        let model =
+            division.compile(&self.model, &images, progress).map_err(|error| uncalibrated(path, calibrate, error))?;
+        Ok(OnnxModel { model, description: self.description.clone() })
+    }
+
+    /// The bytes of an ONNX file of this model, with the description that lies beside `path` in it.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when that cannot be read.
+    pub fn to_onnx(&self, path: &Path) -> Result<Vec<u8>> {
+        let beside = path.with_extension("toml");
+        let toml = if beside.exists() { std::fs::read_to_string(&beside) } else { Ok(String::new()) };
+        Ok(self.model.to_onnx(&toml.map_err(|e| Error::model(&beside, e))?))
     }
 
     fn images(&self, folder: &Path, report: &mut dyn FnMut(Error)) -> Result<Vec<Tensor>> {
@@ -93,5 +153,15 @@ impl OnnxModel {
             return Err(Error::usage(format!("{}: no image to calibrate on could be read", folder.display())));
         }
         Ok(images)
+    }
+}
+
+/// Names the way out where nothing was given to calibrate on.
+fn uncalibrated(path: &Path, calibrate: Option<&Path>, error: CompilerError) -> Error {
+    match error {
+        CompilerError::Calibration(_) if calibrate.is_none() => {
+            Error::model(path, format!("{error}; give a folder of images with --calibrate"))
+        }
+        error => Error::model(path, error),
     }
 }

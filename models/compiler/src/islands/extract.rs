@@ -1,0 +1,214 @@
+//! A group of nodes as a model of its own, and what is left of the whole.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
+
+use super::operator;
+use super::partition::Group;
+use crate::error::Result;
+use crate::import::Verdict;
+use crate::import::probe::Probe;
+use crate::model::Model;
+
+/// Where things are in a model's graph.
+pub struct Places<'a> {
+    pub graph: &'a pb::GraphProto,
+    pub verdicts: &'a [Verdict],
+    pub probe: &'a Probe,
+    /// The node that makes a value.
+    producers: HashMap<&'a str, usize>,
+    initializers: HashSet<&'a str>,
+}
+
+/// A node that keeps its group from being a model, and why.
+pub struct Refusal {
+    pub node: usize,
+    pub reason: String,
+}
+
+/// A group as a model.
+pub struct Part {
+    /// The value that it reads, and its channels.
+    pub input: String,
+    pub channels: usize,
+    /// The values that others read.
+    pub outputs: Vec<String>,
+    /// Its nodes, and those that compute sizes and constants for them.
+    nodes: BTreeSet<usize>,
+}
+
+impl<'a> Places<'a> {
+    pub fn new(graph: &'a pb::GraphProto, verdicts: &'a [Verdict], probe: &'a Probe) -> Places<'a> {
+        let made = graph.node.iter().enumerate().flat_map(|(i, n)| n.output.iter().map(move |o| (o.as_str(), i)));
+        let producers = made.filter(|(name, _)| !name.is_empty()).collect();
+        let initializers = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+        Places { graph, verdicts, probe, producers, initializers }
+    }
+
+    /// The values that somebody outside of the groups reads, directly or to make something that is handed out.
+    pub fn needed(&self, groups: &[Group]) -> HashSet<String> {
+        let group_of: HashMap<usize, &Group> =
+            groups.iter().flat_map(|group| group.nodes.iter().map(move |node| (*node, group))).collect();
+        let mut needed: HashSet<String> = self.graph.output.iter().map(|output| output.name.clone()).collect();
+        for (index, node) in self.graph.node.iter().enumerate().rev() {
+            if !node.output.iter().any(|name| needed.contains(name)) {
+                continue;
+            }
+            match group_of.get(&index) {
+                Some(group) => {
+                    needed.insert(group.input.to_owned());
+                }
+                None => needed.extend(node.input.iter().cloned()),
+            }
+        }
+        needed
+    }
+
+    /// A group as a model.
+    pub fn part(&self, group: &Group, needed: &HashSet<String>) -> Result<Part, Refusal> {
+        let first = *group.nodes.first().unwrap_or(&0);
+        let refuse = |node: usize, reason: &str| Refusal { node, reason: reason.to_owned() };
+        let Some([1, channels, _, _]) = self.shape(group.input) else {
+            return Err(refuse(first, "what it reads has no rows and columns"));
+        };
+        let mut made: HashSet<&str> = HashSet::from([group.input]);
+        let mut nodes = BTreeSet::new();
+        let mut outputs = Vec::new();
+        for &index in &group.nodes {
+            let node = &self.graph.node[index];
+            for name in node.input.iter().filter(|name| !name.is_empty()) {
+                self.collect(name, &made, &mut nodes)
+                    .ok_or_else(|| refuse(index, "its sizes come from outside of its island"))?;
+            }
+            nodes.insert(index);
+            made.extend(node.output.iter().map(String::as_str));
+            for name in node.output.iter().filter(|name| needed.contains(*name)) {
+                if self.shape(name).is_none() {
+                    return Err(refuse(index, "what it hands out has no rows and columns"));
+                }
+                outputs.push(name.clone());
+            }
+        }
+        Ok(Part { input: group.input.to_owned(), channels, outputs, nodes })
+    }
+
+    /// Adds what computes a constant; `None` if that takes a value of the image that the group does not have.
+    fn collect(&self, name: &str, made: &HashSet<&str>, nodes: &mut BTreeSet<usize>) -> Option<()> {
+        if made.contains(name) || self.initializers.contains(name) {
+            return Some(());
+        }
+        let &producer = self.producers.get(name)?;
+        if self.verdicts[producer] != Verdict::Constant {
+            return None;
+        }
+        if nodes.insert(producer) {
+            let inputs = self.graph.node[producer].input.iter().filter(|name| !name.is_empty());
+            inputs.map(|name| self.collect(name, made, nodes)).collect::<Option<()>>()?;
+        }
+        Some(())
+    }
+
+    /// `[1, channels, rows, width]` of a value, at the first size that was tried.
+    pub fn shape(&self, name: &str) -> Option<[usize; 4]> {
+        let shapes = self.probe.shapes(name).ok()?;
+        <[usize; 4]>::try_from(shapes.first()?.as_slice()).ok()
+    }
+
+    /// Elements of a constant.
+    pub fn constant_len(&self, name: &str) -> usize {
+        let initializer = self.graph.initializer.iter().find(|tensor| tensor.name == name);
+        match initializer {
+            Some(tensor) => tensor.dims.iter().map(|&n| n.max(0) as usize).product(),
+            None => self.probe.shapes(name).ok().and_then(|s| Some(s.first()?.iter().product())).unwrap_or(0),
+        }
+    }
+}
+
+impl Part {
+    /// The part of `model`.
+    pub fn model(&self, model: &Model) -> Result<Model> {
+        model.edited(|graph| {
+            let all = std::mem::take(&mut graph.node);
+            let ours = all.into_iter().enumerate().filter(|(index, _)| self.nodes.contains(index));
+            graph.node = ours.map(|(_, node)| node).collect();
+            graph.input = vec![image(&self.input, self.channels)];
+            graph.output = self.outputs.iter().map(|name| named(name)).collect();
+            graph.value_info.clear();
+            keep_used(graph);
+        })
+    }
+}
+
+/// `model` with each group as one operator that holds its plan.
+pub fn remainder(model: &Model, groups: &[Group], parts: &[Part], plans: &[Vec<u8>]) -> Result<Model> {
+    let group_of: HashMap<usize, usize> =
+        groups.iter().enumerate().flat_map(|(g, group)| group.nodes.iter().map(move |node| (*node, g))).collect();
+    model.edited(|graph| {
+        let all = std::mem::take(&mut graph.node);
+        for (index, node) in all.into_iter().enumerate() {
+            match group_of.get(&index) {
+                None => graph.node.push(node),
+                // Where its input is there, and none of those who read it have come.
+                Some(&g) if groups[g].nodes[0] == index => graph.node.push(island(g, &parts[g], &plans[g])),
+                Some(_) => {}
+            }
+        }
+        graph.value_info.clear();
+        keep_needed(graph);
+        keep_used(graph);
+    })
+}
+
+fn island(index: usize, part: &Part, plan: &[u8]) -> pb::NodeProto {
+    let plan = pb::AttributeProto {
+        name: operator::PLAN.into(),
+        r#type: pb::attribute_proto::AttributeType::String as i32,
+        s: plan.to_vec(),
+        ..Default::default()
+    };
+    pb::NodeProto {
+        op_type: operator::NAME.into(),
+        domain: operator::DOMAIN.into(),
+        name: format!("island_{index}"),
+        input: vec![part.input.clone()],
+        output: part.outputs.clone(),
+        attribute: vec![plan],
+        ..Default::default()
+    }
+}
+
+/// Drops nodes that nothing of what is handed out depends on.
+fn keep_needed(graph: &mut pb::GraphProto) {
+    let mut needed: HashSet<String> = graph.output.iter().map(|output| output.name.clone()).collect();
+    let mut kept = Vec::new();
+    for node in std::mem::take(&mut graph.node).into_iter().rev() {
+        if node.output.iter().any(|name| needed.contains(name)) {
+            needed.extend(node.input.iter().cloned());
+            kept.push(node);
+        }
+    }
+    kept.reverse();
+    graph.node = kept;
+}
+
+/// Drops initializers that no node reads.
+fn keep_used(graph: &mut pb::GraphProto) {
+    let used: HashSet<&str> = graph.node.iter().flat_map(|node| &node.input).map(String::as_str).collect();
+    graph.initializer.retain(|tensor| used.contains(tensor.name.as_str()));
+}
+
+fn named(name: &str) -> pb::ValueInfoProto {
+    pb::ValueInfoProto { name: name.to_owned(), ..Default::default() }
+}
+
+/// A value of `[1, channels, rows, width]`, of any rows and width.
+fn image(name: &str, channels: usize) -> pb::ValueInfoProto {
+    let side = |value| pb::tensor_shape_proto::Dimension { value: Some(value), ..Default::default() };
+    let fixed = |n: usize| side(dimension::Value::DimValue(n as i64));
+    let free = |name: &str| side(dimension::Value::DimParam(name.into()));
+    let shape = pb::TensorShapeProto { dim: vec![fixed(1), fixed(channels), free("rows"), free("width")] };
+    let tensor = type_proto::Tensor { elem_type: pb::tensor_proto::DataType::Float as i32, shape: Some(shape) };
+    let value = Some(type_proto::Value::TensorType(tensor));
+    pb::ValueInfoProto { r#type: Some(pb::TypeProto { value, ..Default::default() }), ..named(name) }
+}

@@ -1,0 +1,306 @@
+//! Models that no plan can hold whole: what core can run in int8 becomes *islands*, and tract runs the rest in float
+//! (contract C5).
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`partition`] | which nodes go together |
+//! | [`extract`] | a group of nodes as a model of its own, and what is left of the whole |
+//! | [`operator`] | the tract operator that an island is |
+//!
+//! A divided model is an ONNX file whose islands are nodes of the domain `microtome` that hold their plans, so it is one
+//! file, and is read like any other.
+//!
+//! **What an island must be worth.** At its borders every value is rounded to int8, or made real again, and its rows are
+//! transposed. tract's float convolutions make some 20 billion products a second where core makes more than 100, so a
+//! product saves about 0.04 ns, and a value at the border costs about 1 ns: an island is made if there are at least
+//! [`WORTH`] products for each value at its borders.
+
+mod extract;
+pub(crate) mod operator;
+mod partition;
+
+use std::fmt;
+
+use microtome_core::plan::Alignment;
+use serde::Serialize;
+use tract_onnx::pb;
+
+use crate::bench::fit;
+use crate::compiler::{Compiler, Options};
+use crate::description::{Description, Output, Task};
+use crate::error::{Error, Result};
+use crate::import::attributes::label;
+use crate::import::probe::Probe;
+use crate::import::{self, Verdict};
+use crate::model::{Model, Tensor};
+use extract::{Part, Places, Refusal};
+use partition::{Group, Step, partition};
+
+/// Products per value at its borders that make an island worth it.
+pub const WORTH: usize = 32;
+
+/// Longest side of these: the middle of larger frames is taken.
+const MOST_SIDE: usize = 256;
+
+/// Most frames whose activations islands are calibrated on.
+const MOST_IMAGES: usize = 16;
+
+/// An island to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Outline {
+    /// The value that it reads.
+    pub input: String,
+    /// The values that it makes for others.
+    pub outputs: Vec<String>,
+    /// Labels of its nodes.
+    pub nodes: Vec<String>,
+    /// Products, and values at its borders, for a frame of [`Division::frame`].
+    pub products: usize,
+    /// See `products`.
+    pub border: usize,
+}
+
+/// An operator that stays in float.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// ONNX's name of the operator.
+    pub operator: String,
+    /// The node's label.
+    pub node: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// How a model is divided.
+#[derive(Clone, Debug, Serialize)]
+pub struct Division {
+    /// The islands, in order.
+    pub islands: Vec<Outline>,
+    /// The operators that depend on the image and stay in float, in order.
+    pub left: Vec<Left>,
+    /// Rows and width of the frame that costs are for.
+    pub frame: [usize; 2],
+    #[serde(skip)]
+    verdicts: Vec<Verdict>,
+}
+
+/// What an island is compiled with: it makes no mask.
+fn description() -> Description {
+    Description { output: Output { task: Some(Task::None), ..Output::default() }, ..Description::default() }
+}
+
+/// Divides a model.
+///
+/// # Errors
+/// tract cannot run the model, or it has not one input of `[1, channels, rows, width]`.
+pub fn divide(model: &Model) -> Result<Division> {
+    let [input] = model.inputs() else {
+        let found = model.inputs().len();
+        return Err(Error::Model(format!("only models of one input are divided, this one has {found}")));
+    };
+    let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
+    let (mut verdicts, probe) = import::survey(model, Probe::run(model)?)?;
+    for (verdict, node) in verdicts.iter_mut().zip(&graph.node) {
+        if node.op_type == "ArgMax" && *verdict == Verdict::Int8 {
+            *verdict = Verdict::Float("a class index is no real value".into());
+        }
+    }
+    // Every refusal leaves one node more in float.
+    loop {
+        let refusals = match attempt(model, graph, &verdicts, &probe)? {
+            Ok(islands) => {
+                let left = graph.node.iter().zip(&verdicts).filter_map(|(node, verdict)| match verdict {
+                    Verdict::Float(reason) => {
+                        Some(Left { operator: node.op_type.clone(), node: label(node), reason: reason.clone() })
+                    }
+                    _ => None,
+                });
+                let left = left.collect();
+                let shape = probe.shapes(&input.name)?.swap_remove(0);
+                return Ok(Division { islands, left, frame: [shape[2], shape[3]], verdicts });
+            }
+            Err(refusals) => refusals,
+        };
+        for Refusal { node, reason } in refusals {
+            verdicts[node] = Verdict::Float(reason);
+        }
+    }
+}
+
+/// The islands, or what must stay in float for there to be any.
+fn attempt(
+    model: &Model,
+    graph: &pb::GraphProto,
+    verdicts: &[Verdict],
+    probe: &Probe,
+) -> Result<Result<Vec<Outline>, Vec<Refusal>>> {
+    let steps = steps(model, graph, verdicts);
+    let (groups, apart) = partition(&steps);
+    let reason = "it reads values of several islands";
+    if !apart.is_empty() {
+        return Ok(Err(apart.into_iter().map(|node| Refusal { node, reason: reason.into() }).collect()));
+    }
+    let places = Places::new(graph, verdicts, probe);
+    let needed = places.needed(&groups);
+    let mut islands = Vec::new();
+    for group in &groups {
+        let part = match places.part(group, &needed) {
+            Ok(part) => part,
+            Err(refusal) => return Ok(Err(vec![refusal])),
+        };
+        let outline = outline(&places, group, &part);
+        if outline.products < WORTH * outline.border {
+            let (products, border) = (outline.products, outline.border);
+            let reason = format!("too small an island: {products} products for {border} values at its borders");
+            return Ok(Err(all(group, &reason)));
+        }
+        let alone = part.model(model)?;
+        if let Err(error) = Compiler::new(&alone, &description(), Options::default()).check() {
+            return Ok(Err(blame(graph, group, &error)));
+        }
+        islands.push(outline);
+    }
+    Ok(Ok(islands))
+}
+
+/// The nodes that depend on the image.
+fn steps<'a>(model: &'a Model, graph: &'a pb::GraphProto, verdicts: &[Verdict]) -> Vec<Step<'a>> {
+    let dependent = import::dependent(graph, &model.inputs()[0].name);
+    let of = |(node, (proto, verdict)): (usize, (&'a pb::NodeProto, &Verdict))| Step {
+        node,
+        inputs: proto.input.iter().map(String::as_str).filter(|name| dependent.contains_key(name)).collect(),
+        outputs: proto.output.iter().map(String::as_str).filter(|name| !name.is_empty()).collect(),
+        int8: *verdict == Verdict::Int8,
+    };
+    let nodes = graph.node.iter().zip(verdicts).enumerate();
+    nodes.filter(|(_, (_, verdict))| **verdict != Verdict::Constant).map(of).collect()
+}
+
+fn all(group: &Group, reason: &str) -> Vec<Refusal> {
+    group.nodes.iter().map(|&node| Refusal { node, reason: reason.to_owned() }).collect()
+}
+
+/// The node that the compiler's error names, or all of them.
+fn blame(graph: &pb::GraphProto, group: &Group, error: &Error) -> Vec<Refusal> {
+    if let Error::Operator { node: name, reason, .. } = error
+        && let Some(&node) = group.nodes.iter().find(|&&node| label(&graph.node[node]) == *name)
+    {
+        return vec![Refusal { node, reason: reason.clone() }];
+    }
+    all(group, &error.to_string())
+}
+
+fn outline(places: &Places, group: &Group, part: &Part) -> Outline {
+    let elements = |name: &str| places.shape(name).map_or(0, |shape| shape.iter().product());
+    let products = |&index: &usize| {
+        let node = &places.graph.node[index];
+        let value =
+            |names: &[String], index: usize| names.get(index).map_or([0; 4], |n| places.shape(n).unwrap_or_default());
+        let weights = node.input.get(1).map_or(0, |name| places.constant_len(name));
+        match node.op_type.as_str() {
+            // Each weight is used once for every output pixel, or input pixel.
+            "Conv" => {
+                let [_, _, rows, width] = value(&node.output, 0);
+                weights * rows * width
+            }
+            "ConvTranspose" => {
+                let [_, _, rows, width] = value(&node.input, 0);
+                weights * rows * width
+            }
+            "Gemm" | "MatMul" => weights,
+            _ => 0,
+        }
+    };
+    Outline {
+        input: part.input.clone(),
+        outputs: part.outputs.clone(),
+        nodes: group.nodes.iter().map(|&node| label(&places.graph.node[node])).collect(),
+        products: group.nodes.iter().map(products).sum(),
+        border: elements(&part.input) + part.outputs.iter().map(|name| elements(name)).sum::<usize>(),
+    }
+}
+
+impl Division {
+    /// Compiles the islands, calibrated on what the model makes of these network inputs, and puts them into the model.
+    /// `progress` is told of each island before it is begun.
+    ///
+    /// # Errors
+    /// tract cannot run the model on them, or there are none.
+    pub fn compile(&self, model: &Model, images: &[Tensor], mut progress: impl FnMut(usize)) -> Result<Model> {
+        let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
+        if images.is_empty() {
+            return Err(Error::Calibration("no image was given, but islands are quantized by what they see".into()));
+        }
+        let images = &fitted(model, images)?;
+        let probe = Probe::run(model)?;
+        let steps = steps(model, graph, &self.verdicts);
+        let (groups, _) = partition(&steps);
+        let places = Places::new(graph, &self.verdicts, &probe);
+        let needed = places.needed(&groups);
+        let (mut parts, mut plans) = (Vec::new(), Vec::new());
+        for (index, group) in groups.iter().enumerate() {
+            progress(index);
+            let part = places.part(group, &needed).map_err(|refusal| Error::Model(refusal.reason))?;
+            let alone = part.model(model)?;
+            let seen = activations(model, &part.input, images)?;
+            let compiled = Compiler::new(&alone, &description(), Options::default()).calibrate(seen).compile()?;
+            plans.push(compiled.plan);
+            parts.push(part);
+        }
+        extract::remainder(model, &groups, &parts, &plans)
+    }
+}
+
+/// The images on sides that the model takes: multiples of what up to five poolings need.
+fn fitted(model: &Model, images: &[Tensor]) -> Result<Vec<Tensor>> {
+    let port = &model.inputs()[0].shape;
+    let fixed = [port.get(2).copied().flatten(), port.get(3).copied().flatten()];
+    let mut multiple = 1;
+    loop {
+        let alignment = Alignment { multiple: [multiple; 2], remainder: [0; 2] };
+        let fitted = images.iter().map(|image| fit(image, fixed, &alignment, MOST_SIDE)).collect::<Result<Vec<_>>>()?;
+        match model.run_float(&fitted[..1]) {
+            Ok(_) => return Ok(fitted),
+            Err(error) if multiple == 32 => return Err(error),
+            Err(_) => multiple *= 2,
+        }
+    }
+}
+
+/// What a value of the model is for these inputs.
+fn activations(model: &Model, name: &str, images: &[Tensor]) -> Result<Vec<Tensor>> {
+    let step = images.len().div_ceil(MOST_IMAGES);
+    let images = images.iter().step_by(step);
+    if name == model.inputs()[0].name {
+        return Ok(images.cloned().collect());
+    }
+    let names = [name.to_owned()];
+    let found = images.map(|image| {
+        let values = model.values(std::slice::from_ref(&image.shape), &names)?.run(std::slice::from_ref(image))?;
+        let value = values.get(name).ok_or_else(|| Error::Model(format!("value `{name}` is never made")))?;
+        crate::model::reals(value)
+    });
+    found.collect()
+}
+
+impl fmt::Display for Division {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [rows, width] = self.frame;
+        let (islands, left) = (self.islands.len(), self.left.len());
+        writeln!(f, "{islands} islands in int8, {left} operators in float; for a frame of {width}x{rows}:")?;
+        for (index, island) in self.islands.iter().enumerate() {
+            let (nodes, millions) = (island.nodes.len(), island.products as f64 / 1e6);
+            let (input, outputs) = (&island.input, island.outputs.join(", "));
+            writeln!(
+                f,
+                "  island {index}: {nodes} operators, {millions:.1} MMAC, {} values at its borders",
+                island.border
+            )?;
+            writeln!(f, "    reads {input}, makes {outputs}")?;
+        }
+        for Left { operator, node, reason } in &self.left {
+            writeln!(f, "  float: {operator} `{node}`: {reason}")?;
+        }
+        Ok(())
+    }
+}
