@@ -21,6 +21,7 @@ mod scalar;
 
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;
+pub mod cortex_m;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 
@@ -65,7 +66,8 @@ pub(crate) trait Isa: Copy + Send + Sync {
         scalar::stage_plane(from, channels, plane, to);
     }
 
-    /// Interleaves four rows of equal length: `to[4 · i + r] = rows[r][i] ^ flip`.
+    /// Interleaves four rows of equal length: `to[4 · i + r] = rows[r][i] ^ flip`; where interleaved values take two bytes
+    /// ([`Layout::interleaved`]), `to` is of them.
     fn interleave(self, rows: [&[i8]; 4], flip: u8, to: &mut [u8]) {
         self.vectorize(scalar::Interleave { rows, flip, to });
     }
@@ -157,6 +159,9 @@ kernels! { $
     /// NEON with the matrix extension.
     #[cfg(target_arch = "aarch64")]
     NeonI8mm(aarch64::NeonI8mm),
+    /// The DSP extension of Cortex-M4 and M7.
+    #[cfg(all(target_arch = "arm", target_abi = "eabihf", feature = "thumbv7em-dsp"))]
+    Dsp(cortex_m::Dsp),
     /// AVX2 without VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx2(x86_64::Avx2),

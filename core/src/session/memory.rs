@@ -20,6 +20,7 @@ use super::reach::Reach;
 use super::schedule::{Reader, Schedule};
 use super::setup::Setup;
 use super::{Frame, SessionError};
+use crate::arch::job::PACKED_ALIGNMENT;
 use crate::arch::parts::MAX_PARTS;
 use crate::arch::with_isa;
 use crate::ops;
@@ -34,7 +35,7 @@ pub struct ArenaLen {
     pub state: usize,
     /// Rows of all tensors: the working set, and all there is with the scalar kernel.
     pub rings: usize,
-    /// Weights in the kernel's order.
+    /// Weights in the kernel's order, and what it takes to align them.
     pub packed: usize,
     /// Rows under a convolution's window, for every worker.
     pub scratch: usize,
@@ -151,6 +152,7 @@ pub(super) fn measure(plan: &Plan, frame: Frame, setup: &Setup, state: &mut Stat
     let rings = state.resolve(plan, frame.padded(plan)?)?;
     let (packed, scratch) = state.kernels(plan, setup)?;
     let scratch = scratch.checked_mul(workers(setup)).ok_or(SessionError::TooLarge)?;
+    let packed = if packed == 0 { 0 } else { packed + PACKED_ALIGNMENT - 1 };
     Ok(ArenaLen { state: State::len(plan), rings, packed, scratch })
 }
 
@@ -167,6 +169,8 @@ impl<'a> Memory<'a> {
         let (state, rest) = State::split(plan, arena)?;
         let (rings, rest) = <[i8]>::mut_from_prefix_with_elems(rest, len.rings).ok()?;
         let (packed, rest) = rest.split_at_mut_checked(len.packed)?;
+        let skip = packed.as_ptr().align_offset(PACKED_ALIGNMENT).min(packed.len());
+        let packed = packed.get_mut(skip..)?;
         let scratch = rest.get_mut(..len.scratch)?;
         Some(Memory { state, rings, packed, scratch })
     }

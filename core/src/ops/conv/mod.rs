@@ -18,12 +18,12 @@ use heapless::Vec;
 
 use super::Context;
 use crate::arch::Isa;
-use crate::arch::job::{ConvRow, DepthwiseRow, ROWS, Segment};
+use crate::arch::job::{ConvRow, DepthwiseRow, MAX_SEGMENTS, ROWS, Segment};
 use crate::arch::parts::Part;
 use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan};
 use crate::shape::{Axis, Size};
-use recipe::{Form, MAX_GROUPS, MAX_SEGMENTS, Packed, Recipe};
+use recipe::{Form, MAX_GROUPS, Packed, Recipe};
 use staging::{Columns, Ring};
 
 /// Most inputs whose rows are staged.
@@ -157,7 +157,9 @@ fn interleaved<I: Isa>(
     let (zeros, scratch) = scratch.split_at_mut_checked(columns.count * channels)?;
     let zeros = zerocopy::transmute_mut!(zeros);
     let scratch = staging::aligned(scratch);
-    let group_len = staging::group_len(columns.count, channels);
+    let group_len = staging::group_len(&recipe.layout, columns.count, channels);
+    // Bytes of an interleaved pixel.
+    let pixel = ROWS * channels * recipe.layout.interleaved;
     let staged = scratch.get_mut(..recipe.groups() * group_len)?;
     for y in rows.clone() {
         let second = recipe.pairs && (y - rows.start) % 2 == 1;
@@ -172,7 +174,7 @@ fn interleaved<I: Isa>(
         }
         let out = part.row(cx.slot(y));
         if recipe.form == Form::Interleaved {
-            let stride = across.stride as usize * channels * ROWS;
+            let stride = across.stride as usize * pixel;
             let mut segments: Vec<Segment, MAX_GROUPS> = Vec::new();
             for (input, shape) in groups.iter().zip(&recipe.segments) {
                 let values = shape.values as usize;
@@ -195,12 +197,13 @@ fn interleaved<I: Isa>(
         // Without strides, neighbouring pixels are neighbours in the input too: the row is one run.
         let (run, step) = if across.stride == 1 { (out.len().max(1), 0) } else { (channels, across.stride as usize) };
         for (x, out) in out.chunks_mut(run).enumerate() {
-            let start = x * step * channels * ROWS;
+            let start = x * step * pixel;
             let mut from_here: Vec<&[u8], MAX_GROUPS> = Vec::new();
             for group in &groups {
                 from_here.push(group.get(start..)?).ok()?;
             }
             let row = DepthwiseRow {
+                interleaved: recipe.layout.interleaved,
                 groups: &from_here,
                 rows: usize::from(second)..along.kernel as usize + usize::from(second),
                 taps: across.kernel as usize,

@@ -8,12 +8,10 @@ use zerocopy::little_endian::{F32, I32, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::arch::Isa;
-use crate::arch::job::{Layout, Planes, ROWS, Requantize, Segment};
+use crate::arch::job::{Layout, MAX_SEGMENTS, PACKED_ALIGNMENT, Planes, ROWS, Requantize, Segment};
 use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan};
 
-/// Most parts that a window falls into; a window of more is gathered.
-pub(super) const MAX_SEGMENTS: usize = 32;
 /// Most groups of four kernel rows that are interleaved.
 pub(super) const MAX_GROUPS: usize = 4;
 
@@ -179,8 +177,11 @@ impl Recipe {
         }
         let steps = |planes: Planes| planes.count * layout.steps(columns * planes.width);
         let row_steps = rows * edges.iter().flat_map(|edge| layout.cut(channels(edge)).map(steps)).sum::<usize>();
-        let may_interleave = edges.len() == 1 && !upsampled && !dilated && layout.value == 1 && groups <= MAX_GROUPS;
-        if may_interleave && groups * layout.steps(ROWS * columns * inputs) < row_steps {
+        let alike = layout.interleaved == layout.value;
+        let may_interleave = edges.len() == 1 && !upsampled && !dilated && alike && groups <= MAX_GROUPS;
+        // An interleaved pixel of wide values is aligned, which a pixel of few channels is not: worth as many steps.
+        let most = row_steps + usize::from(layout.interleaved > 1);
+        if may_interleave && groups * layout.steps(ROWS * columns * inputs) < most {
             (recipe.form, recipe.pairs) = (Form::Interleaved, one_below);
             let whole = Planes { first: 0, channels: ROWS * inputs, width: ROWS * inputs, count: 1 };
             for row in 0..groups as u16 {
@@ -246,16 +247,15 @@ impl Recipe {
     /// Bytes of the weights for one row of the output.
     pub fn weights_len(&self) -> usize {
         match self.form {
-            Form::Depthwise => self.groups() * self.kernel[1] * self.period() * ROWS,
+            Form::Depthwise => self.groups() * self.kernel[1] * self.period() * ROWS * self.layout.interleaved,
             _ => self.layout.blocks(self.outputs) * self.steps() * self.layout.step(),
         }
     }
 
     /// Bytes of the packed weights.
     pub fn packed_len(&self) -> usize {
-        size_of::<Head>()
-            + self.count() * (size_of::<I32>() + size_of::<F32>())
-            + self.weights_len() * if self.pairs { 2 } else { 1 }
+        let head = size_of::<Head>() + self.count() * (size_of::<I32>() + size_of::<F32>());
+        (head + self.weights_len() * if self.pairs { 2 } else { 1 }).next_multiple_of(PACKED_ALIGNMENT)
     }
 
     /// Packs the weights into `bytes` ([`Recipe::packed_len`] of them), for an input with this zero point.
@@ -365,7 +365,7 @@ impl Recipe {
     /// `below` rows further down than the interleaved ones start.
     fn pack_depthwise(&self, conv: &Conv, below: usize, out: &mut [u8]) {
         let [rows, columns] = self.kernel;
-        let mut places = out.iter_mut();
+        let mut places = out.chunks_exact_mut(self.layout.interleaved);
         for group in 0..self.groups() {
             for column in 0..columns {
                 for position in 0..self.period() {
@@ -373,7 +373,8 @@ impl Recipe {
                         let row = row.checked_sub(below).filter(|&row| row < rows);
                         let at = |row| (row * columns + column) * self.outputs + position % self.outputs;
                         let Some(place) = places.next() else { return };
-                        *place = row.map_or(0, |row| conv.weights[at(row)] as u8);
+                        let weight = i16::from(row.map_or(0, |row| conv.weights[at(row)]));
+                        place.copy_from_slice(&weight.to_le_bytes()[..self.layout.interleaved]);
                     }
                 }
             }

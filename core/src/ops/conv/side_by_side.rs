@@ -8,10 +8,10 @@ use core::ops::Range;
 
 use heapless::Vec;
 
-use super::recipe::{MAX_SEGMENTS, Packed, Recipe, SegmentShape};
+use super::recipe::{Packed, Recipe, SegmentShape};
 use super::staging::{self, Columns, Ring};
 use crate::arch::Isa;
-use crate::arch::job::{ConvRow, Segment};
+use crate::arch::job::{ConvRow, MAX_SEGMENTS, Segment};
 use crate::arch::parts::Part;
 use crate::ops::Context;
 use crate::plan::record::Edge;
@@ -107,8 +107,9 @@ pub(in crate::ops) fn rows<I: Isa>(
     let size = cx.size(0);
     let span = cx.columns.start / kernel_columns..cx.columns.end.div_ceil(kernel_columns);
     let (along, columns) = (identity(size.rows), Columns::new(&identity(size.width), &span));
-    let (spare, mut scratch) = scratch.split_at_mut_checked(columns.count * inputs)?;
+    let (spare, scratch) = scratch.split_at_mut_checked(columns.count * inputs)?;
     let spare = zerocopy::transmute_mut!(spare);
+    let mut scratch = staging::aligned(scratch);
     let mut ring = Ring::new(cx, &recipe.layout, 0, (&along, columns), &mut scratch)?;
     for y in rows {
         let (source, kernel_row) = (y / kernel_rows, (y % kernel_rows) as usize);

@@ -1,0 +1,7 @@
+//! How kernels of Cortex-M want values and weights: plain data, the same on the machine that packs them and on the one that
+//! runs them.
+
+use crate::arch::job::Layout;
+
+/// Pairs of i16, for two output channels at a time.
+pub(crate) const DSP: Layout = Layout { value: 2, flip: 0, depth: 4, channels: 2, planes: &[], interleaved: 2 };
