@@ -72,6 +72,12 @@ pub(crate) trait Isa: Copy + Send + Sync {
         self.vectorize(scalar::Interleave { rows, flip, to });
     }
 
+    /// The largest of each square of four pixels of two rows of pixels of `channels` values, which are as long as twice the
+    /// output.
+    fn squares(self, rows: [&[i8]; 2], channels: usize, out: &mut [i8]) {
+        scalar::squares(self, rows, channels, out);
+    }
+
     /// `out[i] = table[from[i] + 128]`; the table has 256 entries.
     fn look_up(self, table: &[i8; 256], from: &[i8], out: &mut [i8]) {
         scalar::look_up(table, from, out);

@@ -268,7 +268,9 @@ impl<'p, 'a> Session<'p, 'a> {
         let Some(out) = self.memory.rings.get_mut(at..at + input.stride()) else { return Ok(()) };
         match (row, converter) {
             (Row::I8(row), _) => {
-                out.iter_mut().zip(row).for_each(|(value, &v)| *value = v);
+                if let Some(out) = out.get_mut(..row.len()) {
+                    out.copy_from_slice(row);
+                }
                 repeat_last(out, channels, self.frame.width as usize);
             }
             (_, None) => return Err(SessionError::NotACamera { channels: channels as u16 }),

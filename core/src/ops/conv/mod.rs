@@ -35,8 +35,9 @@ fn axes(conv: &Conv, size: Size, upsample: u8) -> Option<(Axis, Axis)> {
     Some((conv.window.axis(0, size.rows * factor)?, conv.window.axis(1, size.width * factor)?))
 }
 
+/// How kernels do it; `None` where they don't, and there are no packed weights.
 fn recipe<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
-    if edges.len() > MAX_EDGES { None } else { Recipe::new(isa, plan, edges, conv, outputs) }
+    if edges.len() > MAX_EDGES || !recipe::fits(conv) { None } else { Recipe::new(isa, plan, edges, conv, outputs) }
 }
 
 /// Bytes of the packed weights; 0 where the convolution is gathered.
@@ -79,10 +80,11 @@ pub(super) fn rows<I: Isa>(
     scratch: &mut [u8],
 ) {
     let outputs = usize::from(cx.output().channels);
-    let kernels = if cx.packed.is_empty() { None } else { recipe(isa, cx.plan, cx.edges, conv, outputs) };
-    let done = kernels.and_then(|recipe| match recipe.form {
-        Form::Rows => staged(isa, cx, conv, &recipe, rows.clone(), part, scratch),
-        Form::Interleaved | Form::Depthwise => interleaved(isa, cx, conv, &recipe, rows.clone(), part, scratch),
+    // That the convolution fits is known from its packed weights; to ask for every row would cost as much as a part of it.
+    let kernels = if cx.packed.is_empty() { None } else { Recipe::new(isa, cx.plan, cx.edges, conv, outputs) };
+    let done = kernels.as_ref().and_then(|recipe| match recipe.form {
+        Form::Rows => staged(isa, cx, conv, recipe, rows.clone(), part, scratch),
+        Form::Interleaved | Form::Depthwise => interleaved(isa, cx, conv, recipe, rows.clone(), part, scratch),
     });
     if done.is_none() {
         for y in rows {

@@ -152,7 +152,7 @@ impl<'a> Packed<'a> {
 }
 
 impl Recipe {
-    /// `None` where this instruction set has no kernel for the convolution.
+    /// `None` where this instruction set has no kernel for the convolution; it must also be one that [`fits`].
     pub fn new<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
         let layout = isa.layout(outputs)?;
         let channels = |edge: &Edge| plan.tensor(edge.tensor.get()).map_or(0, |tensor| usize::from(tensor.channels));
@@ -164,9 +164,6 @@ impl Recipe {
         let segments = Vec::new();
         let mut recipe = Recipe { layout, form: Form::Rows, inputs, outputs, segments, kernel, pairs: false };
         let one_below = rows + 1 == ROWS && (conv.window.stride[0], conv.window.dilation[0]) == (1, 1);
-        if !fits(conv) {
-            return None;
-        }
         let groups = rows.div_ceil(ROWS);
         if conv.is_depthwise(inputs, outputs) && !upsampled && groups <= MAX_GROUPS {
             (recipe.form, recipe.pairs) = (Form::Depthwise, one_below);
@@ -216,7 +213,7 @@ impl Recipe {
             segments.push(SegmentShape::new(inputs, &planes, 1)).ok()?;
         }
         let (form, kernel, pairs) = (Form::Rows, [1, 1], false);
-        fits(conv).then_some(Recipe { layout, form, inputs, outputs, segments, kernel, pairs })
+        Some(Recipe { layout, form, inputs, outputs, segments, kernel, pairs })
     }
 
     /// Steps of all segments.
@@ -383,7 +380,7 @@ impl Recipe {
 }
 
 /// Whether every accumulator, scaled, stays far from where conversions wrap.
-fn fits(conv: &Conv) -> bool {
+pub(super) fn fits(conv: &Conv) -> bool {
     let most = 255.0 * 128.0 * (conv.weights.len() / conv.bias.len().max(1)) as f64;
     let scaled = |(bias, scale): (&I32, &F32)| (most + f64::from(bias.get()).abs()) * f64::from(scale.get());
     conv.bias.iter().zip(conv.scales).map(scaled).all(|scaled| scaled < MAX_SCALED)

@@ -8,7 +8,7 @@ use core::ops::Range;
 
 use heapless::Vec;
 
-use super::recipe::{Packed, Recipe, SegmentShape};
+use super::recipe::{self, Packed, Recipe, SegmentShape};
 use super::staging::{self, Columns, Ring};
 use crate::arch::Isa;
 use crate::arch::job::{ConvRow, MAX_SEGMENTS, Segment};
@@ -29,6 +29,11 @@ fn recipe<I: Isa>(isa: I, conv: &Conv, output_padding: [u16; 2], inputs: usize, 
     if side_by_side { Recipe::side_by_side(isa, conv, inputs, outputs) } else { None }
 }
 
+/// The same, if accumulators fit; where packed weights are, they do.
+fn checked<I: Isa>(isa: I, conv: &Conv, output_padding: [u16; 2], inputs: usize, outputs: usize) -> Option<Recipe> {
+    if recipe::fits(conv) { recipe(isa, conv, output_padding, inputs, outputs) } else { None }
+}
+
 fn input(plan: &Plan, edges: &[Edge]) -> Option<Tensor> {
     plan.tensor(edges.first()?.tensor.get())
 }
@@ -43,7 +48,7 @@ pub(in crate::ops) fn packed_len<I: Isa>(
 ) -> usize {
     let inputs = input(plan, edges).map_or(0, |tensor| tensor.channels.into());
     let rows = usize::from(conv.window.kernel[0]);
-    recipe(isa, conv, output_padding, inputs, outputs).map_or(0, |recipe| recipe.packed_len() * rows)
+    checked(isa, conv, output_padding, inputs, outputs).map_or(0, |recipe| recipe.packed_len() * rows)
 }
 
 /// Packs the weights, kernel row by kernel row.
@@ -57,7 +62,7 @@ pub(in crate::ops) fn pack<I: Isa>(
 ) {
     let Some(tensor) = input(plan, edges) else { return };
     let inputs = usize::from(tensor.channels);
-    let Some(recipe) = recipe(isa, conv, output_padding, inputs, outputs) else { return };
+    let Some(recipe) = checked(isa, conv, output_padding, inputs, outputs) else { return };
     let [rows, columns] = conv.window.kernel.map(usize::from);
     for (row, out) in out.chunks_exact_mut(recipe.packed_len()).enumerate() {
         // Output `column · channels + channel` of the 1x1 convolution.
@@ -84,7 +89,7 @@ pub(in crate::ops) fn scratch_len<I: Isa>(
     size: Size,
 ) -> usize {
     let inputs = input(plan, edges).map_or(0, |tensor| usize::from(tensor.channels));
-    let Some(recipe) = recipe(isa, conv, output_padding, inputs, outputs) else { return 0 };
+    let Some(recipe) = checked(isa, conv, output_padding, inputs, outputs) else { return 0 };
     let columns = Columns::new(&identity(size.width), &(0..size.width));
     staging::scratch_len(&recipe, edges, |_| inputs, &identity(size.rows), columns)
 }

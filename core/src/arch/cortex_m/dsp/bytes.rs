@@ -1,7 +1,9 @@
-//! Bytes widened to i16, in their order.
+//! Bytes widened to i16, in their order, and compared by fours.
 //!
 //! `sxtb16` widens every second byte of a word, so that four bytes come as the pairs (0, 2) and (1, 3); `pkhbt` and `pkhtb`
 //! make (0, 1) and (2, 3) of these, or pairs of two rows.
+//!
+//! Single words are loaded and stored wherever they lie, which these CPUs allow.
 
 use core::arch::asm;
 
@@ -85,6 +87,47 @@ pub(super) fn interleave(rows: [&[i8]; 4], to: &mut [u8]) {
     for (i, to) in to.as_chunks_mut::<8>().0.iter_mut().enumerate().skip(4 * whole) {
         for (to, row) in to.as_chunks_mut::<2>().0.iter_mut().zip(rows) {
             *to = i16::from(row[i]).to_le_bytes();
+        }
+    }
+}
+
+/// See [`crate::arch::Isa::squares`]: pixels of a multiple of four channels. `ssub8` notes which of four differences are not
+/// negative, and `sel` picks by that.
+pub(super) fn squares([a, b]: [&[i8]; 2], channels: usize, out: &mut [i8]) {
+    let pixels = out.len() / channels;
+    assert!(channels.is_multiple_of(4) && a.len() >= 2 * out.len() && b.len() >= 2 * out.len());
+    if pixels > 0 {
+        // SAFETY: either row has two pixels for each of the output, of so many whole words.
+        unsafe {
+            asm!(
+                "2:",
+                "lsr {words}, {channels}, #2",
+                "3:",
+                "ldr {p}, [{a}, {channels}]",
+                "ldr {q}, [{a}], #4",
+                "ssub8 {t}, {p}, {q}",
+                "sel {p}, {p}, {q}",
+                "ldr {q}, [{b}, {channels}]",
+                "ssub8 {t}, {p}, {q}",
+                "sel {p}, {p}, {q}",
+                "ldr {q}, [{b}], #4",
+                "ssub8 {t}, {p}, {q}",
+                "sel {p}, {p}, {q}",
+                "str {p}, [{out}], #4",
+                "subs {words}, #1",
+                "bne 3b",
+                "add {a}, {channels}",
+                "add {b}, {channels}",
+                "subs {pixels}, #1",
+                "bne 2b",
+                a = inout(reg) a.as_ptr() => _,
+                b = inout(reg) b.as_ptr() => _,
+                out = inout(reg) out.as_mut_ptr() => _,
+                pixels = inout(reg) pixels => _,
+                channels = in(reg) channels,
+                words = out(reg) _, p = out(reg) _, q = out(reg) _, t = out(reg) _,
+                options(nostack),
+            );
         }
     }
 }

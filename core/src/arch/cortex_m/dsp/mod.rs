@@ -23,7 +23,7 @@ mod conv;
 mod depthwise;
 
 use super::layout;
-use crate::arch::Isa;
+use crate::arch::{Isa, scalar};
 use crate::arch::job::{ConvRow, DepthwiseRow, Layout};
 
 /// The proof that this CPU has the DSP extension and an FPU: the Cargo feature `thumbv7em-dsp`.
@@ -58,5 +58,13 @@ impl Isa for Dsp {
 
     fn interleave(self, rows: [&[i8]; 4], _: u8, to: &mut [u8]) {
         bytes::interleave(rows, to);
+    }
+
+    fn squares(self, rows: [&[i8]; 2], channels: usize, out: &mut [i8]) {
+        if channels.is_multiple_of(4) {
+            bytes::squares(rows, channels, out);
+        } else {
+            scalar::squares(self, rows, channels, out);
+        }
     }
 }
