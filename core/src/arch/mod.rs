@@ -168,6 +168,9 @@ kernels! { $
     /// The DSP extension of Cortex-M4 and M7.
     #[cfg(all(target_arch = "arm", target_abi = "eabihf", feature = "thumbv7em-dsp"))]
     Dsp(cortex_m::Dsp),
+    /// Helium, of Cortex-M55.
+    #[cfg(all(target_arch = "arm", target_abi = "eabihf", feature = "thumbv8m-mve"))]
+    Mve(cortex_m::Mve),
     /// AVX2 without VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx2(x86_64::Avx2),

@@ -5,3 +5,6 @@ use crate::arch::job::Layout;
 
 /// Pairs of i16, for two output channels at a time.
 pub(crate) const DSP: Layout = Layout { value: 2, flip: 0, depth: 4, channels: 2, planes: &[], interleaved: 2 };
+
+/// 16 int8, for four output channels at a time.
+pub(crate) const MVE: Layout = Layout { value: 1, flip: 0, depth: 16, channels: 4, planes: &[], interleaved: 1 };
