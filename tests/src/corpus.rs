@@ -205,7 +205,7 @@ pub fn layers(kernel: &str) -> Corpus {
     let three = window([3; 2], [1; 2], [1; 2]);
     for (side, inputs, outputs) in [(96, 8, 8), (48, 16, 16), (24, 32, 32), (96, 16, 8), (96, 1, 8)] {
         let name = format!("3x3 {side}² {inputs}→{outputs}");
-        add(&name, conv(draw, three.clone(), [side; 2], [inputs, outputs], 1));
+        add(&name, conv(draw, three, [side; 2], [inputs, outputs], 1));
     }
     add("transposed 2x2 24² 32→16", transposed(draw, [24; 2], [32, 16]));
     add("1x1 48² 16→16", conv(draw, window([1; 2], [1; 2], [1; 2]), [48; 2], [16, 16], 1));

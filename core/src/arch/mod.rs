@@ -60,6 +60,11 @@ pub(crate) trait Isa: Copy + Send + Sync {
         self.vectorize(scalar::Stage { from, layout, to });
     }
 
+    /// Copies; both are equally long.
+    fn copy(self, from: &[i8], to: &mut [i8]) {
+        to.copy_from_slice(from);
+    }
+
     /// Stages some channels of pixels of `channels` values each into a plane: pixels of `to.len() / pixels` bytes, of which
     /// the first are these. Only asked for where [`Layout::planes`] are.
     fn stage_plane(self, from: &[i8], channels: usize, plane: Range<usize>, to: &mut [u8]) {

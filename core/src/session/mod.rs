@@ -24,7 +24,7 @@ pub use memory::ArenaLen;
 use memory::{Memory, State};
 pub use setup::{Alone, Crew, Setup, Watch};
 
-use crate::arch::{Kernel, with_isa};
+use crate::arch::{Isa, Kernel, with_isa};
 use crate::error::SessionError;
 use crate::ops::input::{Converter, repeat_last};
 pub use crate::ops::input::{Layout, Row, luma};
@@ -269,7 +269,7 @@ impl<'p, 'a> Session<'p, 'a> {
         match (row, converter) {
             (Row::I8(row), _) => {
                 if let Some(out) = out.get_mut(..row.len()) {
-                    out.copy_from_slice(row);
+                    with_isa!(self.setup.kernel, isa => isa.copy(row, out));
                 }
                 repeat_last(out, channels, self.frame.width as usize);
             }

@@ -81,11 +81,11 @@ pub(super) fn rows<I: Isa>(
 ) {
     let outputs = usize::from(cx.output().channels);
     // That the convolution fits is known from its packed weights; to ask for every row would cost as much as a part of it.
-    let kernels = if cx.packed.is_empty() { None } else { Recipe::new(isa, cx.plan, cx.edges, conv, outputs) };
-    let done = kernels.as_ref().and_then(|recipe| match recipe.form {
+    let kernels = |recipe: &Recipe| match recipe.form {
         Form::Rows => staged(isa, cx, conv, recipe, rows.clone(), part, scratch),
         Form::Interleaved | Form::Depthwise => interleaved(isa, cx, conv, recipe, rows.clone(), part, scratch),
-    });
+    };
+    let done = if cx.packed.is_empty() { None } else { Recipe::with(isa, cx.plan, cx.edges, conv, outputs, kernels) };
     if done.is_none() {
         for y in rows {
             gathered::row(isa, cx, conv, y, part.row(cx.slot(y)));

@@ -154,20 +154,45 @@ impl<'a> Packed<'a> {
 impl Recipe {
     /// `None` where this instruction set has no kernel for the convolution; it must also be one that [`fits`].
     pub fn new<I: Isa>(isa: I, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
-        let layout = isa.layout(outputs)?;
-        let channels = |edge: &Edge| plan.tensor(edge.tensor.get()).map_or(0, |tensor| usize::from(tensor.channels));
-        let inputs: usize = edges.iter().map(channels).sum();
-        let kernel = conv.window.kernel.map(usize::from);
-        let [rows, columns] = kernel;
+        let mut recipe = Recipe::blank(isa.layout(outputs)?, plan, edges, conv, outputs);
+        recipe.cut(plan, edges, conv)?;
+        Some(recipe)
+    }
+
+    /// What `then` makes of it, where there is a kernel. It stays where it is made: to move it would cost a small machine as
+    /// much as to make it, for every row.
+    pub fn with<I: Isa, T>(
+        isa: I,
+        plan: &Plan,
+        edges: &[Edge],
+        conv: &Conv,
+        outputs: usize,
+        then: impl FnOnce(&Recipe) -> Option<T>,
+    ) -> Option<T> {
+        let mut recipe = Recipe::blank(isa.layout(outputs)?, plan, edges, conv, outputs);
+        recipe.cut(plan, edges, conv)?;
+        then(&recipe)
+    }
+
+    /// Without segments.
+    #[inline(always)]
+    fn blank(layout: Layout, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Recipe {
+        let inputs = edges.iter().map(|edge| channels(plan, edge)).sum();
+        let (form, segments, kernel) = (Form::Rows, Vec::new(), conv.window.kernel.map(usize::from));
+        Recipe { layout, form, inputs, outputs, segments, kernel, pairs: false }
+    }
+
+    /// Finds the form and the segments.
+    fn cut(&mut self, plan: &Plan, edges: &[Edge], conv: &Conv) -> Option<()> {
+        let Recipe { layout, inputs, outputs, kernel: [rows, columns], .. } = *self;
+        let channels = |edge: &Edge| channels(plan, edge);
         let upsampled = edges.iter().any(|edge| edge.upsample != 1);
         let dilated = conv.window.dilation[1] != 1;
-        let segments = Vec::new();
-        let mut recipe = Recipe { layout, form: Form::Rows, inputs, outputs, segments, kernel, pairs: false };
         let one_below = rows + 1 == ROWS && (conv.window.stride[0], conv.window.dilation[0]) == (1, 1);
         let groups = rows.div_ceil(ROWS);
         if conv.is_depthwise(inputs, outputs) && !upsampled && groups <= MAX_GROUPS {
-            (recipe.form, recipe.pairs) = (Form::Depthwise, one_below);
-            return Some(recipe);
+            (self.form, self.pairs) = (Form::Depthwise, one_below);
+            return Some(());
         }
         if conv.group != 1 {
             return None;
@@ -179,12 +204,12 @@ impl Recipe {
         // An interleaved pixel of wide values is aligned, which a pixel of few channels is not: worth as many steps.
         let most = row_steps + usize::from(layout.interleaved > 1);
         if may_interleave && groups * layout.steps(ROWS * columns * inputs) < most {
-            (recipe.form, recipe.pairs) = (Form::Interleaved, one_below);
+            (self.form, self.pairs) = (Form::Interleaved, one_below);
             let whole = Planes { first: 0, channels: ROWS * inputs, width: ROWS * inputs, count: 1 };
             for row in 0..groups as u16 {
-                recipe.segments.push(SegmentShape { row, ..SegmentShape::new(inputs, &whole, columns) }).ok()?;
+                self.segments.push(SegmentShape { row, ..SegmentShape::new(inputs, &whole, columns) }).ok()?;
             }
-            return Some(recipe);
+            return Some(());
         }
         // With dilation, the taps of a kernel row are apart.
         let taps = if dilated { 1 } else { columns };
@@ -195,12 +220,12 @@ impl Recipe {
                     let start = (before + (row * columns + column) * channels) as u32;
                     let (edge, row, column) = (edge as u16, row as u16, column as u16);
                     let shape = SegmentShape { edge, row, column, start, ..SegmentShape::new(channels, &planes, taps) };
-                    recipe.segments.push(shape).ok()?;
+                    self.segments.push(shape).ok()?;
                 }
             }
             before += rows * columns * channels;
         }
-        Some(recipe)
+        Some(())
     }
 
     /// A row of a transposed convolution whose windows lie side by side: every input pixel makes `kernel columns`
@@ -377,6 +402,11 @@ impl Recipe {
             }
         }
     }
+}
+
+/// Channels of an input.
+fn channels(plan: &Plan, edge: &Edge) -> usize {
+    plan.tensor(edge.tensor.get()).map_or(0, |tensor| usize::from(tensor.channels))
 }
 
 /// Whether every accumulator, scaled, stays far from where conversions wrap.

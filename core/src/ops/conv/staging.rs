@@ -91,7 +91,14 @@ impl<'s> Ring<'s> {
     /// The row that input row `at` is a copy of, which is also what it is known by in the ring; rows beyond the input's
     /// are -1 and its height.
     fn source(&self, at: i64, height: u32) -> i64 {
-        at.div_euclid(self.upsample).clamp(-1, height.into())
+        // Divisions of 64 bits are slow on small machines.
+        let at = if at < 0 { -1 } else { i64::from(at as u32 / self.upsample as u32) };
+        at.min(height.into())
+    }
+
+    /// The slot of such a row.
+    fn slot(&self, source: i64) -> usize {
+        (source + self.count as i64) as u32 as usize % self.count
     }
 
     /// Stages what row `y` of the output needs and is not there yet. `spare` has room for a row.
@@ -108,8 +115,7 @@ impl<'s> Ring<'s> {
         let end = self.source(start + i64::from(rows.kernel) - 1, height);
         let first = self.source(start, height).max(self.last.map_or(i64::MIN, |last| last + 1));
         for source in first..=end {
-            let slot = source.rem_euclid(self.count as i64) as usize;
-            self.stage(isa, cx, slot, source, spare);
+            self.stage(isa, cx, self.slot(source), source, spare);
         }
         self.last = Some(end);
     }
@@ -121,7 +127,7 @@ impl<'s> Ring<'s> {
             tap as usize
         } else {
             let at = i64::from(y * rows.stride + tap) - i64::from(rows.before);
-            self.source(at, cx.size(self.edge).rows).rem_euclid(self.count as i64) as usize
+            self.slot(self.source(at, cx.size(self.edge).rows))
         };
         &self.slots[slot * self.row_len..][..self.row_len]
     }

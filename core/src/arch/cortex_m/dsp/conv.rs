@@ -165,13 +165,7 @@ macro_rules! enter {
 /// A part of [`tiles`].
 #[unsafe(naked)]
 unsafe extern "C" fn tile() {
-    naked_asm!(
-        "ldr r0, [sp]",
-        "ldm r0, {{r0, r4, r5, r8}}",
-        "mov r6, r4",
-        "mov r7, r5",
-        enter!(),
-    )
+    naked_asm!("ldr r0, [sp]", "ldm r0, {{r0, r4, r5, r8}}", "mov r6, r4", "mov r7, r5", enter!(),)
 }
 
 /// Rounds of a segment whose addresses are multiples of 4.

@@ -65,9 +65,7 @@ fn column(row: &DepthwiseRow, first: usize, out: &mut [i8]) {
     };
     // SAFETY: the group has all positions of the output for three taps, as `check` saw to, and starts at a multiple of 4;
     // `count` positions, `stride` apart, are in `out`.
-    unsafe {
-        if requantize.clamp == Clamp::FULL { down(&column) } else { down_clamped(&column) }
-    }
+    unsafe { if requantize.clamp == Clamp::FULL { down(&column) } else { down_clamped(&column) } }
 }
 
 /// A channel down all its positions. r4 to r9 are the weights; r0 and r1 the sums of the positions one and two before the

@@ -23,8 +23,8 @@ mod conv;
 mod depthwise;
 
 use super::layout;
-use crate::arch::{Isa, scalar};
 use crate::arch::job::{ConvRow, DepthwiseRow, Layout};
+use crate::arch::{Isa, scalar};
 
 /// The proof that this CPU has the DSP extension and an FPU: the Cargo feature `thumbv7em-dsp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -77,7 +77,8 @@ pub(super) fn row(row: &ConvRow, out: &mut [i8]) {
             let steps = segment.steps - usize::from(index == 0);
             let rounds = steps.div_ceil(STEPS);
             let skipped = (rounds * STEPS - steps) * STEP;
-            let entry = if steps == 0 { next as *const () as usize } else { self::steps as *const () as usize + skipped };
+            let entry =
+                if steps == 0 { next as *const () as usize } else { self::steps as *const () as usize + skipped };
             let input = segment.input.as_ptr().wrapping_sub(2 * segment.stride);
             *part = Part { input, stride: segment.stride, rounds, entry };
         }
@@ -166,18 +167,26 @@ macro_rules! step {
         concat!(
             "vldrb.u8 q0, [r1], #16\n",
             "vldrb.u8 q2, [r5], #16\n",
-            $multiply, " r0, q0, q2\n",
+            $multiply,
+            " r0, q0, q2\n",
             "vldrb.u8 q1, [r3], #16\n",
-            $multiply, " r8, q1, q2\n",
+            $multiply,
+            " r8, q1, q2\n",
             "vldrb.u8 q3, [r5], #16\n",
-            $multiply, " r2, q0, q3\n",
-            $multiply, " r10, q1, q3\n",
+            $multiply,
+            " r2, q0, q3\n",
+            $multiply,
+            " r10, q1, q3\n",
             "vldrb.u8 q2, [r5], #16\n",
-            $multiply, " r4, q0, q2\n",
-            $multiply, " r12, q1, q2\n",
+            $multiply,
+            " r4, q0, q2\n",
+            $multiply,
+            " r12, q1, q2\n",
             "vldrb.u8 q3, [r5], #16\n",
-            $multiply, " r6, q0, q3\n",
-            $multiply, " lr, q1, q3",
+            $multiply,
+            " r6, q0, q3\n",
+            $multiply,
+            " lr, q1, q3",
         )
     };
 }
@@ -188,15 +197,7 @@ macro_rules! step {
 /// A part of [`tiles`].
 #[unsafe(naked)]
 unsafe extern "C" fn tile() {
-    naked_asm!(
-        mve!(),
-        "ldr r0, [sp]",
-        "ldr r5, [r0]",
-        "ldr r9, [r0, #4]",
-        fetch!(),
-        step!("vmladav.s8"),
-        "bx r11",
-    )
+    naked_asm!(mve!(), "ldr r0, [sp]", "ldr r5, [r0]", "ldr r9, [r0, #4]", fetch!(), step!("vmladav.s8"), "bx r11",)
 }
 
 /// Where a part of no more steps goes on.
@@ -214,16 +215,7 @@ unsafe extern "C" fn next() {
 /// A part of [`tiles`].
 #[unsafe(naked)]
 unsafe extern "C" fn steps() {
-    naked_asm!(
-        mve!(),
-        "2:",
-        ".rept 6",
-        step!("vmladava.s8"),
-        ".endr",
-        "subs r7, #1",
-        "bne 2b",
-        enter!(),
-    )
+    naked_asm!(mve!(), "2:", ".rept 6", step!("vmladava.s8"), ".endr", "subs r7, #1", "bne 2b", enter!(),)
 }
 
 /// From sums to values, which are stored; then the next tile, or the end.

@@ -52,10 +52,22 @@ impl Isa for Mve {
     }
 
     fn stage(self, from: &[i8], _: &Layout, to: &mut [u8]) {
-        bytes::stage(from, to);
+        bytes::copy(from, zerocopy::transmute_mut!(to));
+    }
+
+    fn copy(self, from: &[i8], to: &mut [i8]) {
+        bytes::copy(from, to);
     }
 
     fn interleave(self, rows: [&[i8]; 4], _: u8, to: &mut [u8]) {
         bytes::interleave(rows, to);
+    }
+
+    fn squares(self, rows: [&[i8]; 2], channels: usize, out: &mut [i8]) {
+        bytes::squares(rows, channels, out);
+    }
+
+    fn look_up(self, table: &[i8; 256], from: &[i8], out: &mut [i8]) {
+        bytes::look_up(table, from, out);
     }
 }
