@@ -4,11 +4,11 @@
 //! `smlad`: 11 instructions for 16 products, and three loads. All fourteen registers are taken, which compilers don't give
 //! to inline assembly, so a row is one assembly program of *naked* functions that jump to each other:
 //!
-//! - [`tiles`] begins: two channels of all pixels of a row.
-//! - [`tile`] begins a tile: sums start as biases.
+//! - [`tiles`] begins: two channels of all pixels of a row. The sums of a tile start as biases.
 //! - [`aligned`] and [`unaligned`] are six steps of a segment, again and again. A segment enters them so far down that its
 //!   steps are used up with the last: there is no rest.
-//! - Behind a segment, the next one's [`Part`] is fetched, which says where it enters. The last part enters:
+//! - Behind a segment, the next one's [`Part`] is fetched, which says where it enters. Behind the last part, the same
+//!   instructions fetch [`Last`], as if the output were an input; it enters:
 //! - [`finish`] or [`finish_clamped`]: from sums to values, and on to the next tile.
 //!
 //! `ldm` and `ldrd` need addresses that are multiples of 4. Where the pixels of a segment are not, nor the weights, its
@@ -38,24 +38,38 @@ struct Part {
     entry: usize,
 }
 
+/// What is fetched behind all parts: the first four fields are as a [`Part`]'s.
+#[repr(C)]
+struct Last {
+    /// The first channel of the next tile's first pixel.
+    out: *mut i8,
+    /// Values from a pixel to the next.
+    out_stride: usize,
+    zero_point: i32,
+    entry: usize,
+    /// Where `out` is behind the last tile.
+    end: *mut i8,
+    /// From the first channel to the second: 1, or 0 where there is no second. It is stored first, so the first stays.
+    second: usize,
+    /// The output's range, twice each, in the halves of a word.
+    low: u32,
+    high: u32,
+}
+
+/// The parts of a window, the last ones of the array.
+#[repr(C)]
+struct Walk {
+    parts: [Part; MAX_SEGMENTS],
+    last: Last,
+}
+
 /// Two channels of a row, as the assembly reads them.
 #[repr(C)]
 struct Tiles {
     weights: *const u8,
     bias: [i32; 2],
+    /// The first part; the others and [`Last`] are behind it.
     parts: *mut Part,
-    /// The first channel of the next tile's first pixel.
-    out: *mut i8,
-    /// From a pixel to the next.
-    out_stride: usize,
-    /// From the first channel to the second: 1, or 0 where there is no second. It is stored first, so the first stays.
-    second: usize,
-    zero_point: i32,
-    /// Where `out` is behind the last tile.
-    end: *mut i8,
-    /// Twice each, in the halves of a word.
-    low: u32,
-    high: u32,
     scales: [f32; 2],
 }
 
@@ -69,29 +83,36 @@ pub(super) fn row(row: &ConvRow, out: &mut [i8]) {
     let block_len = row.steps() * row.layout.step();
     let requantize = &row.requantize;
     let finish = if requantize.clamp == Clamp::FULL { finish as *const () } else { finish_clamped as *const () };
-    let none = Part { input: core::ptr::null(), stride: 0, rounds: 0, entry: finish as usize };
-    let mut parts = [none; MAX_SEGMENTS + 1];
+    let none = Part { input: core::ptr::null(), stride: 0, rounds: 0, entry: 0 };
+    let last = Last {
+        out: out.as_mut_ptr(),
+        out_stride: row.out_stride,
+        zero_point: requantize.zero_point.into(),
+        entry: finish as usize,
+        end: out.as_mut_ptr(),
+        second: 1,
+        low: halves(requantize.clamp.low),
+        high: halves(requantize.clamp.high),
+    };
+    let mut walk = Walk { parts: [none; MAX_SEGMENTS], last };
+    let unused = MAX_SEGMENTS - row.segments.len();
     for block in 0..row.layout.blocks(row.outputs) {
         let weights = row.weights[block * block_len..].as_ptr();
-        for (part, segment) in parts.iter_mut().zip(row.segments) {
+        for (part, segment) in walk.parts[unused..].iter_mut().zip(row.segments) {
             *part = self::part(segment, weights);
         }
         let channel = 2 * block;
         let single = channel + 1 == row.outputs;
-        let mut last = [0; 4];
         let pairs = row.pixels / 2;
         let place = out[channel..].as_mut_ptr();
-        let mut tiles_of = Tiles {
+        walk.last.out = place;
+        walk.last.out_stride = row.out_stride;
+        walk.last.end = place.wrapping_add(2 * pairs * row.out_stride);
+        walk.last.second = usize::from(!single);
+        let tiles_of = |walk: &mut Walk| Tiles {
             weights,
             bias: [requantize.bias[channel].get(), requantize.bias[channel + 1].get()],
-            parts: parts.as_mut_ptr(),
-            out: place,
-            out_stride: row.out_stride,
-            second: usize::from(!single),
-            zero_point: requantize.zero_point.into(),
-            end: place.wrapping_add(2 * pairs * row.out_stride),
-            low: halves(requantize.clamp.low),
-            high: halves(requantize.clamp.high),
+            parts: (&raw mut *walk).cast::<Part>().wrapping_add(unused),
             scales: [requantize.scales[channel].get(), requantize.scales[channel + 1].get()],
         };
         // SAFETY: `check` saw to all that is read and written: segments reach over all pixels, rounded up to more than 2;
@@ -99,16 +120,17 @@ pub(super) fn row(row: &ConvRow, out: &mut [i8]) {
         // row is written to a tile of its own.
         unsafe {
             if pairs > 0 {
-                tiles(&mut tiles_of);
+                tiles(&tiles_of(&mut walk));
             }
             if row.pixels % 2 == 1 {
-                (tiles_of.out, tiles_of.out_stride) = (last.as_mut_ptr(), 2);
-                tiles_of.end = last.as_mut_ptr().wrapping_add(4);
-                tiles(&mut tiles_of);
+                let mut odd = [0i8; 4];
+                (walk.last.out, walk.last.out_stride) = (odd.as_mut_ptr(), 2);
+                walk.last.end = odd.as_mut_ptr().wrapping_add(4);
+                tiles(&tiles_of(&mut walk));
                 let left = &mut out[(row.pixels - 1) * row.out_stride + channel..];
-                left[0] = last[0];
+                left[0] = odd[0];
                 if !single {
-                    left[1] = last[1];
+                    left[1] = odd[1];
                 }
             }
         }
@@ -129,24 +151,6 @@ fn part(segment: &Segment, weights: *const u8) -> Part {
     Part { input, stride, rounds, entry: round as usize + (rounds * STEPS - segment.steps) * step }
 }
 
-/// All tiles of two channels.
-///
-/// # Safety
-/// The CPU is as [`super::Dsp`] promises. `tiles` is as its fields say; parts end with one that enters a finish, and
-/// inputs, weights and outputs are there for all of them.
-#[unsafe(naked)]
-unsafe extern "C" fn tiles(tiles: *mut Tiles) {
-    naked_asm!(
-        fpu!(),
-        // At the stack's top: `tiles`, and room for the next part's address.
-        "push {{r0, r1, r4-r11, lr}}",
-        "vldr s0, [r0, #44]",
-        "vldr s1, [r0, #48]",
-        "b.w {tile}",
-        tile = sym tile,
-    )
-}
-
 /// Enters the part at r8: r1 and r2 are its pixels, r3 its rounds.
 macro_rules! enter {
     () => {
@@ -159,13 +163,35 @@ macro_rules! enter {
     };
 }
 
-/// The sums r4 to r7, and r0, the weights.
+/// Begins a tile: the sums r4 to r7, and r0, the weights.
+macro_rules! begin {
+    () => {
+        concat!(
+            "ldr r0, [sp]
+            ldm r0, {{r0, r4, r5, r8}}
+            mov r6, r4
+            mov r7, r5
+            ",
+            enter!()
+        )
+    };
+}
+
+/// All tiles of two channels.
 ///
 /// # Safety
-/// A part of [`tiles`].
+/// The CPU is as [`super::Dsp`] promises. `tiles` and all that it points to are as their fields say: inputs, weights and
+/// outputs are there for all tiles, of which there is at least one.
 #[unsafe(naked)]
-unsafe extern "C" fn tile() {
-    naked_asm!("ldr r0, [sp]", "ldm r0, {{r0, r4, r5, r8}}", "mov r6, r4", "mov r7, r5", enter!(),)
+unsafe extern "C" fn tiles(tiles: *const Tiles) {
+    naked_asm!(
+        fpu!(),
+        // At the stack's top: `tiles`, and room for the next part's address.
+        "push {{r0, r1, r4-r11, lr}}",
+        "vldr s0, [r0, #16]",
+        "vldr s1, [r0, #20]",
+        begin!(),
+    )
 }
 
 /// Rounds of a segment whose addresses are multiples of 4.
@@ -229,12 +255,11 @@ unsafe extern "C" fn unaligned() {
     )
 }
 
-/// From the sums r4 to r7 to values, saturated to int8, in the same registers; r0 is the output, r1 its stride, r2 the
-/// distance of the second channel, r8 the end.
+/// From the sums r4 to r7 to values, saturated to int8, in the same registers. r1 and r2 are the pixels' places, r9 that of
+/// the next tile, and r3 the zero point; r10 becomes the end, r11 the distance of the second channel.
 macro_rules! values {
     () => {
-        "ldr r12, [sp]
-        vmov s4, s5, r4, r5
+        "vmov s4, s5, r4, r5
         vmov s6, s7, r6, r7
         vcvt.f32.s32 s4, s4
         vcvt.f32.s32 s5, s5
@@ -250,8 +275,7 @@ macro_rules! values {
         vcvtr.s32.f32 s7, s7
         vmov r4, r5, s4, s5
         vmov r6, r7, s6, s7
-        add r12, #16
-        ldm r12, {{r0, r1, r2, r3, r8}}
+        ldm r8, {{r10, r11}}
         add r4, r3
         add r5, r3
         add r6, r3
@@ -266,17 +290,18 @@ macro_rules! values {
 /// Stores them, and goes on to the next tile or returns.
 macro_rules! store {
     () => {
-        "strb r5, [r0, r2]
-        strb r4, [r0]
-        add r0, r1
-        strb r7, [r0, r2]
-        strb r6, [r0]
-        add r0, r1
-        str r0, [r12]
-        cmp r0, r8
-        beq 2f
-        b.w {tile}
-        2: pop {{r0, r1, r4-r11, pc}}"
+        concat!(
+            "strb r5, [r1, r11]
+            strb r4, [r1]
+            strb r7, [r2, r11]
+            strb r6, [r2]
+            cmp r9, r10
+            beq 2f
+            ",
+            begin!(),
+            "
+            2: pop {{r0, r1, r4-r11, pc}}"
+        )
     };
 }
 
@@ -286,7 +311,7 @@ macro_rules! store {
 /// A part of [`tiles`].
 #[unsafe(naked)]
 unsafe extern "C" fn finish() {
-    naked_asm!(fpu!(), values!(), store!(), tile = sym tile)
+    naked_asm!(fpu!(), values!(), store!())
 }
 
 /// The end of any other. The halves of a word are held to the range at once: `sel` takes those of the second where the
@@ -299,20 +324,19 @@ unsafe extern "C" fn finish_clamped() {
     naked_asm!(
         fpu!(),
         values!(),
-        "ldrd r9, r10, [r12, #20]",
+        "ldrd r12, lr, [r8, #8]",
         "pkhbt r4, r4, r5, lsl #16",
         "pkhbt r6, r6, r7, lsl #16",
-        "ssub16 r5, r4, r9",
-        "sel r4, r4, r9",
-        "ssub16 r5, r10, r4",
-        "sel r4, r4, r10",
-        "ssub16 r7, r6, r9",
-        "sel r6, r6, r9",
-        "ssub16 r7, r10, r6",
-        "sel r6, r6, r10",
+        "ssub16 r5, r4, r12",
+        "sel r4, r4, r12",
+        "ssub16 r5, lr, r4",
+        "sel r4, r4, lr",
+        "ssub16 r7, r6, r12",
+        "sel r6, r6, r12",
+        "ssub16 r7, lr, r6",
+        "sel r6, r6, lr",
         "lsr r5, r4, #16",
         "lsr r7, r6, #16",
         store!(),
-        tile = sym tile,
     )
 }

@@ -5,11 +5,11 @@
 //! of these, and all the others are pointers and counts. So, as for the DSP extension, a row is one assembly program of
 //! *naked* functions that jump to each other:
 //!
-//! - [`tiles`] begins: four channels of all pixels of a row.
-//! - [`tile`] begins a tile with its first step, which needs no sums.
+//! - [`tiles`] begins: four channels of all pixels of a row. The first step of a tile needs no sums.
 //! - [`steps`] is six steps of a segment, again and again. A segment enters it so far down that its steps are used up with
 //!   the last: there is no rest.
-//! - Behind a segment, the next one's [`Part`] is fetched, which says where it enters. The last part enters:
+//! - Behind a segment, the next one's [`Part`] is fetched, which says where it enters. Behind the last part, the same
+//!   instructions fetch [`Last`], as if the output were an input; it enters:
 //! - [`finish`]: from sums to values, and on to the next tile. Biases (q4), scales (q5) and the output's range (q6, q7) are in
 //!   registers all the while; predicates keep the stores to the channels that are there.
 //!
@@ -17,7 +17,7 @@
 
 use core::arch::naked_asm;
 
-use crate::arch::job::{ConvRow, MAX_SEGMENTS};
+use crate::arch::job::{ConvRow, MAX_SEGMENTS, Segment};
 
 /// Channels of a block.
 const CHANNELS: usize = 4;
@@ -39,18 +39,32 @@ struct Part {
     entry: usize,
 }
 
+/// What is fetched behind all parts: the first four fields are as a [`Part`]'s.
+#[repr(C)]
+struct Last {
+    /// The first channel of the last tile's first pixel: two strides before the next one's.
+    out: *mut i8,
+    /// Values from a pixel to the next.
+    out_stride: usize,
+    zero_point: i32,
+    entry: usize,
+    /// What `out` is in the last tile.
+    end: *mut i8,
+}
+
+/// The parts of a window, the last ones of the array.
+#[repr(C)]
+struct Walk {
+    parts: [Part; MAX_SEGMENTS],
+    last: Last,
+}
+
 /// Four channels of a row, as the assembly reads them.
 #[repr(C)]
 struct Tiles {
     weights: *const u8,
+    /// The first part; the others and [`Last`] are behind it.
     parts: *mut Part,
-    /// The first channel of the next tile's first pixel.
-    out: *mut i8,
-    /// From a pixel to the next.
-    out_stride: usize,
-    zero_point: i32,
-    /// Where `out` is behind the last tile.
-    end: *mut i8,
     /// Of all channels of the block.
     bias: *const u8,
     scales: *const u8,
@@ -69,30 +83,31 @@ pub(super) fn row(row: &ConvRow, out: &mut [i8]) {
     }
     let block_len = row.steps() * row.layout.step();
     let requantize = &row.requantize;
-    let none = Part { input: core::ptr::null(), stride: 0, rounds: 0, entry: finish as *const () as usize };
-    let mut parts = [none; MAX_SEGMENTS + 1];
+    let none = Part { input: core::ptr::null(), stride: 0, rounds: 0, entry: 0 };
+    let last = Last {
+        out: out.as_mut_ptr(),
+        out_stride: row.out_stride,
+        zero_point: requantize.zero_point.into(),
+        entry: finish as *const () as usize,
+        end: out.as_mut_ptr(),
+    };
+    let mut walk = Walk { parts: [none; MAX_SEGMENTS], last };
+    let unused = MAX_SEGMENTS - row.segments.len();
     for block in 0..row.layout.blocks(row.outputs) {
-        for (index, (part, segment)) in parts.iter_mut().zip(row.segments).enumerate() {
-            // `tile` has done the first step of the first.
-            let steps = segment.steps - usize::from(index == 0);
-            let rounds = steps.div_ceil(STEPS);
-            let skipped = (rounds * STEPS - steps) * STEP;
-            let entry =
-                if steps == 0 { next as *const () as usize } else { self::steps as *const () as usize + skipped };
-            let input = segment.input.as_ptr().wrapping_sub(2 * segment.stride);
-            *part = Part { input, stride: segment.stride, rounds, entry };
+        for (index, (part, segment)) in walk.parts[unused..].iter_mut().zip(row.segments).enumerate() {
+            // The tile has done the first step of the first.
+            *part = self::part(segment, segment.steps - usize::from(index == 0));
         }
         let channel = CHANNELS * block;
         let channels = CHANNELS.min(row.outputs - channel);
         let pairs = row.pixels / 2;
-        let place = out[channel..].as_mut_ptr();
-        let mut job = Tiles {
+        let before = out[channel..].as_mut_ptr().wrapping_sub(2 * row.out_stride);
+        walk.last.out = before;
+        walk.last.out_stride = row.out_stride;
+        walk.last.end = before.wrapping_add(2 * pairs * row.out_stride);
+        let tiles_of = |walk: &mut Walk| Tiles {
             weights: row.weights[block * block_len..].as_ptr(),
-            parts: parts.as_mut_ptr(),
-            out: place,
-            out_stride: row.out_stride,
-            zero_point: requantize.zero_point.into(),
-            end: place.wrapping_add(2 * pairs * row.out_stride),
+            parts: (&raw mut *walk).cast::<Part>().wrapping_add(unused),
             bias: requantize.bias[channel..].as_ptr().cast(),
             scales: requantize.scales[channel..].as_ptr().cast(),
             low: requantize.clamp.low.into(),
@@ -104,42 +119,27 @@ pub(super) fn row(row: &ConvRow, out: &mut [i8]) {
         // is left of an odd row is written to a tile of its own.
         unsafe {
             if pairs > 0 {
-                tiles(&mut job);
+                tiles(&tiles_of(&mut walk));
             }
             if row.pixels % 2 == 1 {
-                let mut last = [0; 2 * CHANNELS];
-                (job.out, job.out_stride) = (last.as_mut_ptr(), CHANNELS);
-                job.end = last.as_mut_ptr().wrapping_add(2 * CHANNELS);
-                tiles(&mut job);
+                let mut odd = [0; 2 * CHANNELS];
+                walk.last.end = odd.as_mut_ptr();
+                (walk.last.out, walk.last.out_stride) = (walk.last.end.wrapping_sub(2 * CHANNELS), CHANNELS);
+                tiles(&tiles_of(&mut walk));
                 let left = &mut out[(row.pixels - 1) * row.out_stride + channel..];
-                left[..channels].copy_from_slice(&last[..channels]);
+                left[..channels].copy_from_slice(&odd[..channels]);
             }
         }
     }
 }
 
-/// All tiles of four channels.
-///
-/// # Safety
-/// The CPU is as [`super::Mve`] promises. `tiles` is as its fields say; parts end with one that enters [`finish`], and
-/// inputs, weights and outputs are there for all of them.
-#[unsafe(naked)]
-unsafe extern "C" fn tiles(tiles: *mut Tiles) {
-    naked_asm!(
-        mve!(),
-        // At the stack's top: `tiles`, and room for the next part's address.
-        "vpush {{d8-d15}}",
-        "push {{r0, r1, r4-r11, lr}}",
-        "add r1, r0, #24",
-        "ldm r1, {{r1-r5}}",
-        "vldrb.u8 q4, [r1]",
-        "vldrb.u8 q5, [r2]",
-        "vdup.32 q6, r3",
-        "vdup.32 q7, r4",
-        "vctp.32 r5",
-        "b.w {tile}",
-        tile = sym tile,
-    )
+/// So many steps of a segment.
+fn part(segment: &Segment, steps: usize) -> Part {
+    let rounds = steps.div_ceil(STEPS);
+    let skipped = (rounds * STEPS - steps) * STEP;
+    let entry = if steps == 0 { next as *const () as usize } else { self::steps as *const () as usize + skipped };
+    let input = segment.input.as_ptr().wrapping_sub(2 * segment.stride);
+    Part { input, stride: segment.stride, rounds, entry }
 }
 
 /// Fetches the part at r9: r1 and r3 are its pixels, r7 its rounds, r11 its entry.
@@ -191,13 +191,43 @@ macro_rules! step {
     };
 }
 
-/// The first step of a tile. r5 is the weights.
+/// Begins a tile, with its first step. r5 is the weights.
+macro_rules! begin {
+    () => {
+        concat!(
+            "ldr r0, [sp]
+            ldr r5, [r0]
+            ldr r9, [r0, #4]
+            ",
+            fetch!(),
+            "\n",
+            step!("vmladav.s8"),
+            "\nbx r11"
+        )
+    };
+}
+
+/// All tiles of four channels.
 ///
 /// # Safety
-/// A part of [`tiles`].
+/// The CPU is as [`super::Mve`] promises. `tiles` and all that it points to are as their fields say: inputs, weights and
+/// outputs are there for all tiles, of which there is at least one.
 #[unsafe(naked)]
-unsafe extern "C" fn tile() {
-    naked_asm!(mve!(), "ldr r0, [sp]", "ldr r5, [r0]", "ldr r9, [r0, #4]", fetch!(), step!("vmladav.s8"), "bx r11",)
+unsafe extern "C" fn tiles(tiles: *const Tiles) {
+    naked_asm!(
+        mve!(),
+        // At the stack's top: `tiles`, and room for the next part's address.
+        "vpush {{d8-d15}}",
+        "push {{r0, r1, r4-r11, lr}}",
+        "add r1, r0, #8",
+        "ldm r1, {{r1-r5}}",
+        "vldrb.u8 q4, [r1]",
+        "vldrb.u8 q5, [r2]",
+        "vdup.32 q6, r3",
+        "vdup.32 q7, r4",
+        "vctp.32 r5",
+        begin!(),
+    )
 }
 
 /// Where a part of no more steps goes on.
@@ -218,7 +248,7 @@ unsafe extern "C" fn steps() {
     naked_asm!(mve!(), "2:", ".rept 6", step!("vmladava.s8"), ".endr", "subs r7, #1", "bne 2b", enter!(),)
 }
 
-/// From sums to values, which are stored; then the next tile, or the end.
+/// From sums to values, which are stored; then the next tile, or the end. r1 and r3 are the pixels' places, r7 the zero point.
 ///
 /// # Safety
 /// A part of [`tiles`].
@@ -230,35 +260,29 @@ unsafe extern "C" fn finish() {
         "vmov q0[3], q0[1], r2, r6",
         "vmov q1[2], q1[0], r8, r12",
         "vmov q1[3], q1[1], r10, lr",
-        "ldr r0, [sp]",
         "vadd.i32 q0, q0, q4",
         "vadd.i32 q1, q1, q4",
-        "add r0, #8",
-        "ldm r0, {{r1-r4}}",
         "vcvt.f32.s32 q0, q0",
         "vcvt.f32.s32 q1, q1",
-        "add r5, r1, r2",
         "vmul.f32 q0, q0, q5",
         "vmul.f32 q1, q1, q5",
-        "add r6, r5, r2",
         "vcvtn.s32.f32 q0, q0",
         "vcvtn.s32.f32 q1, q1",
-        "str r6, [r0]",
-        "vadd.i32 q0, q0, r3",
-        "vadd.i32 q1, q1, r3",
+        "vadd.i32 q0, q0, r7",
+        "vadd.i32 q1, q1, r7",
         "vmax.s32 q0, q0, q6",
         "vmax.s32 q1, q1, q6",
         "vmin.s32 q0, q0, q7",
         "vmin.s32 q1, q1, q7",
+        "ldr r9, [r9]",
         "vpstt",
         "vstrbt.32 q0, [r1]",
-        "vstrbt.32 q1, [r5]",
-        "cmp r6, r4",
+        "vstrbt.32 q1, [r3]",
+        "cmp r1, r9",
         "beq 2f",
-        "b.w {tile}",
+        begin!(),
         "2: pop {{r0, r1, r4-r11, lr}}",
         "vpop {{d8-d15}}",
         "bx lr",
-        tile = sym tile,
     )
 }
