@@ -39,6 +39,9 @@ pub(crate) mod sealed {
         /// See [`ops::run`].
         fn run(self, cx: &Context, operator: &Operator, rows: Range<u32>, part: &mut Part<i8>, scratch: &mut [u8]);
 
+        /// Copies values.
+        fn copy(self, from: &[i8], to: &mut [i8]);
+
         /// Converts a row of 8-bit camera values.
         fn convert(self, converter: Converter, tables: &[i8], layout: input::Layout, row: &[u8], out: &mut [i8]);
     }
@@ -99,6 +102,10 @@ impl<I: Isa, const OPERATORS: u32> sealed::Compute for Only<I, OPERATORS> {
         ops::run::<I, OPERATORS>(self.0, cx, operator, rows, part, scratch);
     }
 
+    fn copy(self, from: &[i8], to: &mut [i8]) {
+        self.0.copy(from, to);
+    }
+
     fn convert(self, converter: Converter, tables: &[i8], layout: input::Layout, row: &[u8], out: &mut [i8]) {
         converter.row_u8(self.0, tables, layout, row, out);
     }
@@ -119,6 +126,10 @@ impl sealed::Compute for Kernel {
 
     fn run(self, cx: &Context, operator: &Operator, rows: Range<u32>, part: &mut Part<i8>, scratch: &mut [u8]) {
         with_isa!(self, isa => ops::run::<_, { u32::MAX }>(isa, cx, operator, rows, part, scratch));
+    }
+
+    fn copy(self, from: &[i8], to: &mut [i8]) {
+        with_isa!(self, isa => isa.copy(from, to));
     }
 
     fn convert(self, converter: Converter, tables: &[i8], layout: input::Layout, row: &[u8], out: &mut [i8]) {

@@ -7,6 +7,7 @@
 //! | [`emit`], [`run`] | the same network as a plan, and core running it row by row |
 //! | [`fixtures`] | what ONNX Runtime gave |
 //! | [`draw`], [`cases`], [`networks`] | seeded random choices, operators, U-Nets |
+//! | [`corpus`] | cases written down for machines on which the suites cannot run |
 //! | [`fuzz`] | any bytes at all, for the bounded suite and for cargo-fuzz |
 //!
 //! The suites under `tests/` hold these against each other. They are plain tests and run on any target with a runner:
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cases;
+pub mod corpus;
 pub mod draw;
 pub mod emit;
 pub mod fixtures;

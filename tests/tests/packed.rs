@@ -59,6 +59,26 @@ fn packed_plans_need_no_memory_for_weights_and_give_the_same_bytes() {
 }
 
 #[test]
+fn plans_for_microcontrollers_run_here_too() {
+    assert_eq!(Packing::from_flash().collect::<Vec<_>>(), ["thumbv7em-dsp", "thumbv8m-mve"]);
+    for_seeds("from flash", 10, |draw| {
+        let graph = unet(draw);
+        let sides = draw.sides(40);
+        let frame = draw.tensor(sides, graph.channels, graph.quant);
+        let expected: Vec<_> = graph.run(&frame).into_iter().map(|output| output.data).collect();
+        let original = plan(&graph, &Schedule::tight(&graph, 1, frame_of(&frame)));
+        for name in Packing::from_flash() {
+            let bytes = packed(&original, Packing::named(name).expect("a microcontroller's kernel"));
+            let plan = Plan::parse(&bytes).expect("a packed plan is a plan");
+            assert_eq!(plan.packing(), Some(name));
+            let mut arena = vec![0; plan.arena_len(frame_of(&frame)).expect("the frame fits")];
+            let mut session = Session::new(&plan, frame_of(&frame), &mut arena).expect("the arena is exact");
+            assert!(through(&mut session, &frame) == expected, "packed for {name}");
+        }
+    });
+}
+
+#[test]
 fn another_kernel_replaces_what_was_packed() {
     for_seeds("repacked", 10, |draw| {
         let graph = unet(draw);

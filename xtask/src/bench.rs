@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`peers`] | wall time and memory: workers that take turns |
 //! | [`instructions`] | executed instructions on AArch64, under qemu |
+//! | [`firmware`] | executed instructions on Cortex-M, under qemu |
 //! | [`contenders`] | who takes part, with which file of a model |
 //! | [`models`] | the models, in every form that a contender reads |
 //! | [`worker`] | a process that holds one runtime and one model |
@@ -11,6 +12,7 @@
 //! | [`machine`] | a name for this machine |
 
 mod contenders;
+mod firmware;
 mod instructions;
 mod machine;
 mod models;
@@ -31,6 +33,8 @@ pub enum Bench {
     Peers(peers::Arguments),
     /// Executed instructions per frame on AArch64, under qemu-aarch64; goes on record.
     Instructions(instructions::Arguments),
+    /// Executed instructions on Cortex-M4, M7 and M55, under qemu-system-arm, beside CMSIS-NN's.
+    Firmware,
 }
 
 /// Runs it.
@@ -38,11 +42,12 @@ pub fn bench(sh: &Shell, what: &Bench) -> Result<()> {
     match what {
         Bench::Peers(arguments) => peers::run(sh, arguments),
         Bench::Instructions(arguments) => instructions::run(sh, arguments),
+        Bench::Firmware => firmware::run(sh),
     }
 }
 
 /// Where cargo builds, and where generated files go.
-fn target(sh: &Shell) -> PathBuf {
+pub fn target(sh: &Shell) -> PathBuf {
     let named = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
     sh.current_dir().join(named)
 }

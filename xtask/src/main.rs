@@ -3,6 +3,7 @@
 //! Every step sets up what it needs, or says exactly what to install; none is skipped silently.
 
 mod bench;
+mod guest;
 mod setup;
 mod steps;
 

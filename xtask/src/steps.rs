@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::setup;
+use crate::{guest, setup};
 
 /// Crates that don't depend on tract.
 const LIGHT: [&str; 6] = ["-p", "microtome-core", "-p", "microtome-tests", "-p", "xtask"];
@@ -114,12 +114,20 @@ pub fn aarch64(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// core without an operating system.
+/// Cases of every operator on the emulated microcontrollers, of which there are some more that kernels care for.
+const SEEDS: &str = "40";
+
+/// core without an operating system, and its kernels for microcontrollers on emulated ones.
 pub fn bare(sh: &Shell) -> Result<()> {
     title("bare metal");
     setup::targets(sh, &BARE)?;
     for target in BARE {
         cmd!(sh, "cargo check --quiet -p microtome-core --target {target}").run()?;
+    }
+    for machine in &guest::MACHINES {
+        title(&format!("Cortex-{}: the conformance cases, by {}", machine.name, machine.kernel));
+        machine.lint(sh)?;
+        println!("{}", machine.run(sh, &["conformance", machine.kernel, SEEDS, "FILE"])?);
     }
     title("Cortex-M4, under qemu-system-arm");
     setup::tools(sh, &[setup::QEMU_ARM])?;

@@ -14,6 +14,8 @@ use crate::quant::Clamp;
 pub(crate) const TILE: usize = 16;
 /// Bytes that can be read behind the last pixel's window.
 pub(crate) const SLACK: usize = 64;
+/// Most segments of a convolution.
+pub(crate) const MAX_SEGMENTS: usize = 32;
 
 /// The layout of a convolution of so many output channels: [`Isa::layout`](super::Isa::layout) of an instruction set, which
 /// need not be one of this machine's.
@@ -35,6 +37,9 @@ pub(crate) struct Layout {
     /// How many channels lie together in a staged row, the most first. A pixel's channels are cut into planes so wide, and
     /// a row is staged plane after plane; what is missing in the last is never looked at. With none, a row is one plane.
     pub planes: &'static [usize],
+    /// Bytes of a value of interleaved kernel rows, and of a weight of a depthwise convolution: 1, or 2 for i16. Only where
+    /// it is `value` too are kernel rows interleaved for convolutions that are not depthwise.
+    pub interleaved: usize,
 }
 
 /// Planes of a staged row, one behind the other.
@@ -182,11 +187,13 @@ pub(crate) const ROWS: usize = 4;
 /// A run of outputs of a depthwise convolution, all channels of neighbouring pixels side by side: position
 /// `p = x · channels + c`.
 ///
-/// Four kernel rows at a time are interleaved: the bytes `4 · p + r` hold position p of kernel row r (of this group of
-/// four), or anything where there is no such row, as its weight is 0.
+/// Four kernel rows at a time are interleaved: value `4 · p + r`, of [`Layout::interleaved`] bytes, is that of position p of
+/// kernel row r (of this group of four), or anything where there is no such row, as its weight is 0.
 pub(crate) struct DepthwiseRow<'a> {
+    /// Bytes of an interleaved value and of a weight.
+    pub interleaved: usize,
     /// Per group of four kernel rows: the interleaved values, from the first pixel's first tap on. There are at least
-    /// `4 · (positions + last tap's offset) + SLACK` bytes, positions rounded up to 64.
+    /// `4 · (positions + last tap's offset) · interleaved + SLACK` bytes, positions rounded up to 64.
     pub groups: &'a [&'a [u8]],
     /// Which of the interleaved rows have weights; the last is in the last group.
     pub rows: Range<usize>,
@@ -206,17 +213,17 @@ pub(crate) struct DepthwiseRow<'a> {
 
 impl DepthwiseRow<'_> {
     /// Bytes that may be read of a group for so many positions.
-    pub const fn reach(positions: usize, taps: usize, tap_stride: usize) -> usize {
-        ROWS * (positions.next_multiple_of(64) + (taps - 1) * tap_stride) + SLACK
+    pub const fn reach(positions: usize, taps: usize, tap_stride: usize, interleaved: usize) -> usize {
+        ROWS * (positions.next_multiple_of(64) + (taps - 1) * tap_stride) * interleaved + SLACK
     }
 
     /// Panics unless every slice is as long as a kernel relies on.
     pub fn check(&self, out: &[i8]) {
-        let reach = DepthwiseRow::reach(out.len(), self.taps, self.tap_stride);
+        let reach = DepthwiseRow::reach(out.len(), self.taps, self.tap_stride, self.interleaved);
         assert!(self.groups.iter().all(|group| group.len() >= reach));
         assert!(self.rows.end.div_ceil(ROWS) == self.groups.len());
         assert!(self.period.is_multiple_of(16) && self.period > 0);
-        assert!(self.weights.len() >= self.groups.len() * self.taps * self.period * ROWS);
+        assert!(self.weights.len() >= self.groups.len() * self.taps * self.period * ROWS * self.interleaved);
         assert!(self.requantize.bias.len() >= self.period && self.requantize.scales.len() >= self.period);
     }
 }

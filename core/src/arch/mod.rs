@@ -21,6 +21,7 @@ mod scalar;
 
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;
+pub mod cortex_m;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 
@@ -59,15 +60,27 @@ pub(crate) trait Isa: Copy + Send + Sync {
         self.vectorize(scalar::Stage { from, layout, to });
     }
 
+    /// Copies; both are equally long.
+    fn copy(self, from: &[i8], to: &mut [i8]) {
+        to.copy_from_slice(from);
+    }
+
     /// Stages some channels of pixels of `channels` values each into a plane: pixels of `to.len() / pixels` bytes, of which
     /// the first are these. Only asked for where [`Layout::planes`] are.
     fn stage_plane(self, from: &[i8], channels: usize, plane: Range<usize>, to: &mut [u8]) {
         scalar::stage_plane(from, channels, plane, to);
     }
 
-    /// Interleaves four rows of equal length: `to[4 · i + r] = rows[r][i] ^ flip`.
+    /// Interleaves four rows of equal length: `to[4 · i + r] = rows[r][i] ^ flip`; where interleaved values take two bytes
+    /// ([`Layout::interleaved`]), `to` is of them.
     fn interleave(self, rows: [&[i8]; 4], flip: u8, to: &mut [u8]) {
         self.vectorize(scalar::Interleave { rows, flip, to });
+    }
+
+    /// The largest of each square of four pixels of two rows of pixels of `channels` values, which are as long as twice the
+    /// output.
+    fn squares(self, rows: [&[i8]; 2], channels: usize, out: &mut [i8]) {
+        scalar::squares(self, rows, channels, out);
     }
 
     /// `out[i] = table[from[i] + 128]`; the table has 256 entries.
@@ -157,6 +170,12 @@ kernels! { $
     /// NEON with the matrix extension.
     #[cfg(target_arch = "aarch64")]
     NeonI8mm(aarch64::NeonI8mm),
+    /// The DSP extension of Cortex-M4 and M7.
+    #[cfg(all(target_arch = "arm", target_abi = "eabihf", feature = "thumbv7em-dsp"))]
+    Dsp(cortex_m::Dsp),
+    /// Helium, of Cortex-M55.
+    #[cfg(all(target_arch = "arm", target_abi = "eabihf", feature = "thumbv8m-mve"))]
+    Mve(cortex_m::Mve),
     /// AVX2 without VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx2(x86_64::Avx2),

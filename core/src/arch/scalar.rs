@@ -94,6 +94,46 @@ impl Work for Interleave<'_> {
     }
 }
 
+/// See [`Isa::squares`].
+pub(super) fn squares<I: Isa>(isa: I, [a, b]: [&[i8]; 2], channels: usize, out: &mut [i8]) {
+    match channels {
+        8 => isa.vectorize(Squares::<8> { a, b, out }),
+        16 => isa.vectorize(Squares::<16> { a, b, out }),
+        32 => isa.vectorize(Squares::<32> { a, b, out }),
+        64 => isa.vectorize(Squares::<64> { a, b, out }),
+        _ => {
+            let pairs = a.chunks_exact(2 * channels).zip(b.chunks_exact(2 * channels));
+            for (out, (a, b)) in out.chunks_exact_mut(channels).zip(pairs) {
+                for (c, out) in out.iter_mut().enumerate() {
+                    *out = a[c].max(a[c + channels]).max(b[c].max(b[c + channels]));
+                }
+            }
+        }
+    }
+}
+
+/// Squares of four pixels, side by side.
+struct Squares<'a, const C: usize> {
+    a: &'a [i8],
+    b: &'a [i8],
+    out: &'a mut [i8],
+}
+
+impl<const C: usize> Work for Squares<'_, C> {
+    #[inline(always)]
+    fn run(self) {
+        let [a, b] = [self.a, self.b].map(|row| row.as_chunks::<C>().0.as_chunks::<2>().0);
+        for (out, (a, b)) in self.out.as_chunks_mut::<C>().0.iter_mut().zip(a.iter().zip(b)) {
+            // Made in registers, then stored: so the compiler need not fear that it overwrites its inputs.
+            let mut values = [0; C];
+            for c in 0..C {
+                values[c] = a[0][c].max(a[1][c]).max(b[0][c].max(b[1][c]));
+            }
+            *out = values;
+        }
+    }
+}
+
 pub(super) fn look_up(table: &[i8; 256], from: &[i8], out: &mut [i8]) {
     for (value, &v) in out.iter_mut().zip(from) {
         *value = table[usize::from(v as u8 ^ 0x80)];

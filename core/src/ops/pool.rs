@@ -42,39 +42,11 @@ pub(super) fn max<I: Isa>(isa: I, cx: &Context, window: &Window, y: u32, out: &m
         && across.halves()
         && values.len() == 2 * out.len()
     {
-        match channels {
-            8 => return isa.vectorize(Squares::<8> { a, b, out }),
-            16 => return isa.vectorize(Squares::<16> { a, b, out }),
-            32 => return isa.vectorize(Squares::<32> { a, b, out }),
-            64 => return isa.vectorize(Squares::<64> { a, b, out }),
-            _ => {}
-        }
+        return isa.squares([a, b], channels, out);
     }
     out.fill(i8::MIN);
     for row in (0..rows.kernel).filter_map(row) {
         isa.vectorize(Highest { across: &across, row, out });
-    }
-}
-
-/// Squares of four pixels, side by side.
-struct Squares<'a, const C: usize> {
-    a: &'a [i8],
-    b: &'a [i8],
-    out: &'a mut [i8],
-}
-
-impl<const C: usize> Work for Squares<'_, C> {
-    #[inline(always)]
-    fn run(self) {
-        let [a, b] = [self.a, self.b].map(|row| row.as_chunks::<C>().0.as_chunks::<2>().0);
-        for (out, (a, b)) in self.out.as_chunks_mut::<C>().0.iter_mut().zip(a.iter().zip(b)) {
-            // Made in registers, then stored: so the compiler need not fear that it overwrites its inputs.
-            let mut values = [0; C];
-            for c in 0..C {
-                values[c] = a[0][c].max(a[1][c]).max(b[0][c].max(b[1][c]));
-            }
-            *out = values;
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::record::{self, Span};
 use super::{PACKED_ALIGNMENT, Plan, check};
 use crate::arch::Kernel;
+use crate::arch::cortex_m::layout;
 use crate::arch::job::Layout;
 use crate::ops;
 
@@ -26,7 +27,10 @@ enum Layouts {
 }
 
 /// Kernels of machines that read weights from flash.
-const FROM_FLASH: [Packing; 0] = [];
+const FROM_FLASH: [Packing; 2] = [
+    Packing { name: layout::DSP_NAME, layouts: Layouts::Elsewhere(|_| Some(layout::DSP)) },
+    Packing { name: layout::MVE_NAME, layouts: Layouts::Elsewhere(|_| Some(layout::MVE)) },
+];
 
 impl Packing {
     /// The packing of a kernel of this machine, or of a microcontroller's, by its name.

@@ -35,7 +35,7 @@ pub struct ArenaLen {
     pub state: usize,
     /// Rows of all tensors: the working set, and all there is with the scalar kernel.
     pub rings: usize,
-    /// Weights in the kernel's order, unless the plan has them.
+    /// Weights in the kernel's order, and what it takes to align them; none where the plan has them.
     pub packed: usize,
     /// Rows under a convolution's window, for every worker.
     pub scratch: usize,
@@ -175,7 +175,11 @@ pub(super) fn measure<C: Compute>(
     let (packed, scratch) = state.kernels(plan, setup)?;
     let scratch = scratch.checked_mul(workers(setup)).ok_or(SessionError::TooLarge)?;
     // What the plan has in it takes no memory.
-    let packed = if packed_in(plan, setup, packed).is_some() { 0 } else { packed };
+    let packed = match packed {
+        0 => 0,
+        _ if packed_in(plan, setup, packed).is_some() => 0,
+        _ => packed + PACKED_ALIGNMENT - 1,
+    };
     Ok(ArenaLen { state: State::len(plan), rings, packed, scratch })
 }
 
@@ -227,6 +231,8 @@ impl<'a> Memory<'a> {
         let (state, rest) = State::split(plan, main)?;
         let (rings, rest) = <[i8]>::mut_from_prefix_with_elems(rest, len.rings).ok()?;
         let (packed, rest) = rest.split_at_mut_checked(len.packed)?;
+        let skip = packed.as_ptr().align_offset(PACKED_ALIGNMENT).min(packed.len());
+        let packed = packed.get_mut(skip..)?;
         let scratch = rest.get_mut(..len.scratch)?;
         let rings = Rings::new(rings, <[i8]>::mut_from_bytes(more).ok()?);
         Some(Memory { state, rings, packed, scratch })

@@ -288,7 +288,9 @@ impl<'p, 'a, C: Compute> Session<'p, 'a, C> {
         let Some(out) = self.memory.rings.get_mut(at, input.stride()) else { return Ok(()) };
         match (row, converter) {
             (Row::I8(row), _) => {
-                out.iter_mut().zip(row).for_each(|(value, &v)| *value = v);
+                if let Some(out) = out.get_mut(..row.len()) {
+                    self.setup.kernel.copy(row, out);
+                }
                 repeat_last(out, channels, self.frame.width as usize);
             }
             (_, None) => return Err(SessionError::NotACamera { channels: channels as u16 }),

@@ -1,5 +1,7 @@
 //! Doing what the schedule says: handing out rows, and running an operator for a strip of them.
 
+use heapless::Vec;
+
 use super::memory::workers;
 use super::schedule::{Schedule, Step};
 use super::setup::{Alone, Crew};
@@ -7,6 +9,9 @@ use super::{OutputRow, Session};
 use crate::arch::parts::{MAX_PARTS, Parts};
 use crate::compute::Compute;
 use crate::ops::{self, Context};
+
+/// Where parts start, and where the last ends.
+type Cuts<T> = Vec<T, { MAX_PARTS + 1 }>;
 
 /// Products that take about as long as a value of an operator that has none.
 const VALUE: usize = 32;
@@ -73,7 +78,7 @@ impl<'p, C: Compute> Session<'p, '_, C> {
         // Rows, where there are enough: each worker's are then neighbours in memory, and what it reads of another's is a
         // row or two. Cut by columns, every row has an edge that two cores want.
         let by_rows = rows as usize >= count;
-        let (mut cuts, mut values, mut scratches) = ([0; MAX_PARTS + 1], [0; MAX_PARTS + 1], [0; MAX_PARTS + 1]);
+        let (mut cuts, mut values, mut scratches) = (Cuts::new(), Cuts::new(), Cuts::new());
         for part in 0..=count {
             let (all, granule) = if by_rows {
                 (rows, 1)
@@ -81,18 +86,24 @@ impl<'p, C: Compute> Session<'p, '_, C> {
                 // Whole tiles, and whole blocks of pixels that come of one.
                 (width, u64::from(ops::columns_together(&operator)) * 16)
             };
-            let cut = (u64::from(all) * part as u64 / count as u64).next_multiple_of(granule).min(all.into());
-            cuts[part] = cut as u32;
-            values[part] = cut as usize * if by_rows { 1 } else { channels };
-            scratches[part] = part * share;
+            // Divisions of 64 bits are slow where there is but one worker.
+            let cut = match part {
+                0 => 0,
+                _ if part == count => all,
+                _ => (u64::from(all) * part as u64 / count as u64).next_multiple_of(granule).min(all.into()) as u32,
+            };
+            // There is room for all of them.
+            let _ = cuts.push(cut);
+            let _ = values.push(cut as usize * if by_rows { 1 } else { channels });
+            let _ = scratches.push(part * share);
         }
         let whole = self.memory.scratch.len().max(1);
         let outs = if by_rows {
-            Parts::by_rows(ring, tensor.stride(), tensor.slot(y), &values[..=count])
+            Parts::by_rows(ring, tensor.stride(), tensor.slot(y), &values)
         } else {
-            Parts::new(ring, tensor.stride(), &values[..=count])
+            Parts::new(ring, tensor.stride(), &values)
         };
-        let scratches = Parts::new(self.memory.scratch, whole, &scratches[..=count]);
+        let scratches = Parts::new(self.memory.scratch, whole, &scratches);
         let (Some(outs), Some(scratches)) = (outs, scratches) else { return };
         let (plan, packed) = (&self.plan, self.packed.unwrap_or(self.memory.packed).get(packed).unwrap_or(&[]));
         let work = |worker: usize| {

@@ -16,10 +16,11 @@ use crate::arch::job::{ConvRow, Layout, Segment};
 pub(super) const MOST: usize = 4;
 
 /// How values and weights lie for [`dots`]: an output channel is a block.
-pub(super) const DOTS: Layout = Layout { value: 1, flip: 0, depth: 4, channels: 1, planes: &[16, 8, 4] };
+pub(super) const DOTS: Layout =
+    Layout { value: 1, flip: 0, depth: 4, channels: 1, planes: &[16, 8, 4], interleaved: 1 };
 
 /// The same for [`long`].
-pub(super) const LONG: Layout = Layout { value: 1, flip: 0, depth: 8, channels: 1, planes: &[8] };
+pub(super) const LONG: Layout = Layout { value: 1, flip: 0, depth: 8, channels: 1, planes: &[8], interleaved: 1 };
 
 /// Pixels of a tile.
 const PIXELS: usize = 16;

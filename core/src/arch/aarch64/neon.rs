@@ -74,7 +74,7 @@ impl Isa for Neon {
 }
 
 /// How values and weights lie.
-const LAYOUT: Layout = Layout { value: 1, flip: 0, depth: 16, channels: 4, planes: &[16, 8] };
+const LAYOUT: Layout = Layout { value: 1, flip: 0, depth: 16, channels: 4, planes: &[16, 8], interleaved: 1 };
 
 /// 4 pixels by 4 channels: register `4 · p + c` has partial sums of pixel p and channel c.
 struct Four;

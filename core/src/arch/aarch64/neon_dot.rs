@@ -73,7 +73,7 @@ impl Isa for NeonDot {
 }
 
 /// How values and weights lie.
-const LAYOUT: Layout = Layout { value: 1, flip: 0, depth: 4, channels: 8, planes: &[16, 8, 4] };
+const LAYOUT: Layout = Layout { value: 1, flip: 0, depth: 4, channels: 8, planes: &[16, 8, 4], interleaved: 1 };
 
 /// 8 pixels by 8 channels: register `2 · p + c` has the sums of pixel p and channels 4 · c to 4 · c + 3.
 struct Eight;

@@ -64,7 +64,7 @@ impl Isa for NeonI8mm {
 }
 
 /// How values and weights lie.
-const LAYOUT: Layout = Layout { value: 1, flip: 0, depth: 8, channels: 8, planes: &[8] };
+const LAYOUT: Layout = Layout { value: 1, flip: 0, depth: 8, channels: 8, planes: &[8], interleaved: 1 };
 
 /// 8 pixels by 8 channels: register `4 · i + j` has the sums of pixels 2 · i and 2 · i + 1, and of channels 2 · j and 2 · j + 1 for
 /// each.

@@ -18,12 +18,12 @@ use heapless::Vec;
 
 use super::Context;
 use crate::arch::Isa;
-use crate::arch::job::{ConvRow, DepthwiseRow, Layouts, ROWS, Segment};
+use crate::arch::job::{ConvRow, DepthwiseRow, Layouts, MAX_SEGMENTS, ROWS, Segment};
 use crate::arch::parts::Part;
 use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan};
 use crate::shape::{Axis, Size};
-use recipe::{Form, MAX_GROUPS, MAX_SEGMENTS, Packed, Recipe};
+use recipe::{Form, MAX_GROUPS, Packed, Recipe};
 use staging::{Columns, Ring};
 
 /// Most inputs whose rows are staged.
@@ -35,8 +35,9 @@ fn axes(conv: &Conv, size: Size, upsample: u8) -> Option<(Axis, Axis)> {
     Some((conv.window.axis(0, size.rows * factor)?, conv.window.axis(1, size.width * factor)?))
 }
 
+/// How kernels do it; `None` where they don't, and there are no packed weights.
 fn recipe(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
-    if edges.len() > MAX_EDGES { None } else { Recipe::new(layouts, plan, edges, conv, outputs) }
+    if edges.len() > MAX_EDGES || !recipe::fits(conv) { None } else { Recipe::new(layouts, plan, edges, conv, outputs) }
 }
 
 /// Bytes of the packed weights; 0 where the convolution is gathered.
@@ -79,11 +80,16 @@ pub(super) fn rows<I: Isa>(
     scratch: &mut [u8],
 ) {
     let outputs = usize::from(cx.output().channels);
-    let kernels = if cx.packed.is_empty() { None } else { recipe(|n| isa.layout(n), cx.plan, cx.edges, conv, outputs) };
-    let done = kernels.and_then(|recipe| match recipe.form {
-        Form::Rows => staged(isa, cx, conv, &recipe, rows.clone(), part, scratch),
-        Form::Interleaved | Form::Depthwise => interleaved(isa, cx, conv, &recipe, rows.clone(), part, scratch),
-    });
+    // That the convolution fits is known from its packed weights; to ask for every row would cost as much as a part of it.
+    let kernels = |recipe: &Recipe| match recipe.form {
+        Form::Rows => staged(isa, cx, conv, recipe, rows.clone(), part, scratch),
+        Form::Interleaved | Form::Depthwise => interleaved(isa, cx, conv, recipe, rows.clone(), part, scratch),
+    };
+    let done = if cx.packed.is_empty() {
+        None
+    } else {
+        Recipe::with(|n| isa.layout(n), cx.plan, cx.edges, conv, outputs, kernels)
+    };
     if done.is_none() {
         for y in rows {
             gathered::row(isa, cx, conv, y, part.row(cx.slot(y)));
@@ -157,7 +163,9 @@ fn interleaved<I: Isa>(
     let (zeros, scratch) = scratch.split_at_mut_checked(columns.count * channels)?;
     let zeros = zerocopy::transmute_mut!(zeros);
     let scratch = staging::aligned(scratch);
-    let group_len = staging::group_len(columns.count, channels);
+    let group_len = staging::group_len(&recipe.layout, columns.count, channels);
+    // Bytes of an interleaved pixel.
+    let pixel = ROWS * channels * recipe.layout.interleaved;
     let staged = scratch.get_mut(..recipe.groups() * group_len)?;
     for y in rows.clone() {
         let second = recipe.pairs && (y - rows.start) % 2 == 1;
@@ -172,7 +180,7 @@ fn interleaved<I: Isa>(
         }
         let out = part.row(cx.slot(y));
         if recipe.form == Form::Interleaved {
-            let stride = across.stride as usize * channels * ROWS;
+            let stride = across.stride as usize * pixel;
             let mut segments: Vec<Segment, MAX_GROUPS> = Vec::new();
             for (input, shape) in groups.iter().zip(&recipe.segments) {
                 let values = shape.values as usize;
@@ -195,12 +203,13 @@ fn interleaved<I: Isa>(
         // Without strides, neighbouring pixels are neighbours in the input too: the row is one run.
         let (run, step) = if across.stride == 1 { (out.len().max(1), 0) } else { (channels, across.stride as usize) };
         for (x, out) in out.chunks_mut(run).enumerate() {
-            let start = x * step * channels * ROWS;
+            let start = x * step * pixel;
             let mut from_here: Vec<&[u8], MAX_GROUPS> = Vec::new();
             for group in &groups {
                 from_here.push(group.get(start..)?).ok()?;
             }
             let row = DepthwiseRow {
+                interleaved: recipe.layout.interleaved,
                 groups: &from_here,
                 rows: usize::from(second)..along.kernel as usize + usize::from(second),
                 taps: across.kernel as usize,

@@ -7,12 +7,11 @@ use heapless::Vec;
 use zerocopy::little_endian::{F32, I32, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::arch::job::{Layout, Layouts, Planes, ROWS, Requantize, Segment};
+use crate::arch::job::{Layout, Layouts, MAX_SEGMENTS, Planes, ROWS, Requantize, Segment};
+use crate::plan::PACKED_ALIGNMENT;
 use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan};
 
-/// Most parts that a window falls into; a window of more is gathered.
-pub(super) const MAX_SEGMENTS: usize = 32;
 /// Most groups of four kernel rows that are interleaved.
 pub(super) const MAX_GROUPS: usize = 4;
 
@@ -153,39 +152,64 @@ impl<'a> Packed<'a> {
 }
 
 impl Recipe {
-    /// `None` where the instruction set of these layouts has no kernel for the convolution.
+    /// `None` where the instruction set of these layouts has no kernel for the convolution; it must also be one that [`fits`].
     pub fn new(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
-        let layout = layouts(outputs)?;
-        let channels = |edge: &Edge| plan.tensor(edge.tensor.get()).map_or(0, |tensor| usize::from(tensor.channels));
-        let inputs: usize = edges.iter().map(channels).sum();
-        let kernel = conv.window.kernel.map(usize::from);
-        let [rows, columns] = kernel;
+        let mut recipe = Recipe::blank(layouts(outputs)?, plan, edges, conv, outputs);
+        recipe.cut(plan, edges, conv)?;
+        Some(recipe)
+    }
+
+    /// What `then` makes of it, where there is a kernel. It stays where it is made: to move it would cost a small machine as
+    /// much as to make it, for every row.
+    pub fn with<T>(
+        layouts: impl Layouts,
+        plan: &Plan,
+        edges: &[Edge],
+        conv: &Conv,
+        outputs: usize,
+        then: impl FnOnce(&Recipe) -> Option<T>,
+    ) -> Option<T> {
+        let mut recipe = Recipe::blank(layouts(outputs)?, plan, edges, conv, outputs);
+        recipe.cut(plan, edges, conv)?;
+        then(&recipe)
+    }
+
+    /// Without segments.
+    #[inline(always)]
+    fn blank(layout: Layout, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Recipe {
+        let inputs = edges.iter().map(|edge| channels(plan, edge)).sum();
+        let (form, segments, kernel) = (Form::Rows, Vec::new(), conv.window.kernel.map(usize::from));
+        Recipe { layout, form, inputs, outputs, segments, kernel, pairs: false }
+    }
+
+    /// Finds the form and the segments.
+    fn cut(&mut self, plan: &Plan, edges: &[Edge], conv: &Conv) -> Option<()> {
+        let Recipe { layout, inputs, outputs, kernel: [rows, columns], .. } = *self;
+        let channels = |edge: &Edge| channels(plan, edge);
         let upsampled = edges.iter().any(|edge| edge.upsample != 1);
         let dilated = conv.window.dilation[1] != 1;
-        let segments = Vec::new();
-        let mut recipe = Recipe { layout, form: Form::Rows, inputs, outputs, segments, kernel, pairs: false };
         let one_below = rows + 1 == ROWS && (conv.window.stride[0], conv.window.dilation[0]) == (1, 1);
-        if !fits(conv) {
-            return None;
-        }
         let groups = rows.div_ceil(ROWS);
         if conv.is_depthwise(inputs, outputs) && !upsampled && groups <= MAX_GROUPS {
-            (recipe.form, recipe.pairs) = (Form::Depthwise, one_below);
-            return Some(recipe);
+            (self.form, self.pairs) = (Form::Depthwise, one_below);
+            return Some(());
         }
         if conv.group != 1 {
             return None;
         }
         let steps = |planes: Planes| planes.count * layout.steps(columns * planes.width);
         let row_steps = rows * edges.iter().flat_map(|edge| layout.cut(channels(edge)).map(steps)).sum::<usize>();
-        let may_interleave = edges.len() == 1 && !upsampled && !dilated && layout.value == 1 && groups <= MAX_GROUPS;
-        if may_interleave && groups * layout.steps(ROWS * columns * inputs) < row_steps {
-            (recipe.form, recipe.pairs) = (Form::Interleaved, one_below);
+        let alike = layout.interleaved == layout.value;
+        let may_interleave = edges.len() == 1 && !upsampled && !dilated && alike && groups <= MAX_GROUPS;
+        // An interleaved pixel of wide values is aligned, which a pixel of few channels is not: worth as many steps.
+        let most = row_steps + usize::from(layout.interleaved > 1);
+        if may_interleave && groups * layout.steps(ROWS * columns * inputs) < most {
+            (self.form, self.pairs) = (Form::Interleaved, one_below);
             let whole = Planes { first: 0, channels: ROWS * inputs, width: ROWS * inputs, count: 1 };
             for row in 0..groups as u16 {
-                recipe.segments.push(SegmentShape { row, ..SegmentShape::new(inputs, &whole, columns) }).ok()?;
+                self.segments.push(SegmentShape { row, ..SegmentShape::new(inputs, &whole, columns) }).ok()?;
             }
-            return Some(recipe);
+            return Some(());
         }
         // With dilation, the taps of a kernel row are apart.
         let taps = if dilated { 1 } else { columns };
@@ -196,12 +220,12 @@ impl Recipe {
                     let start = (before + (row * columns + column) * channels) as u32;
                     let (edge, row, column) = (edge as u16, row as u16, column as u16);
                     let shape = SegmentShape { edge, row, column, start, ..SegmentShape::new(channels, &planes, taps) };
-                    recipe.segments.push(shape).ok()?;
+                    self.segments.push(shape).ok()?;
                 }
             }
             before += rows * columns * channels;
         }
-        Some(recipe)
+        Some(())
     }
 
     /// A row of a transposed convolution whose windows lie side by side: every input pixel makes `kernel columns`
@@ -214,7 +238,7 @@ impl Recipe {
             segments.push(SegmentShape::new(inputs, &planes, 1)).ok()?;
         }
         let (form, kernel, pairs) = (Form::Rows, [1, 1], false);
-        fits(conv).then_some(Recipe { layout, form, inputs, outputs, segments, kernel, pairs })
+        Some(Recipe { layout, form, inputs, outputs, segments, kernel, pairs })
     }
 
     /// Steps of all segments.
@@ -245,16 +269,15 @@ impl Recipe {
     /// Bytes of the weights for one row of the output.
     pub fn weights_len(&self) -> usize {
         match self.form {
-            Form::Depthwise => self.groups() * self.kernel[1] * self.period() * ROWS,
+            Form::Depthwise => self.groups() * self.kernel[1] * self.period() * ROWS * self.layout.interleaved,
             _ => self.layout.blocks(self.outputs) * self.steps() * self.layout.step(),
         }
     }
 
     /// Bytes of the packed weights.
     pub fn packed_len(&self) -> usize {
-        size_of::<Head>()
-            + self.count() * (size_of::<I32>() + size_of::<F32>())
-            + self.weights_len() * if self.pairs { 2 } else { 1 }
+        let head = size_of::<Head>() + self.count() * (size_of::<I32>() + size_of::<F32>());
+        (head + self.weights_len() * if self.pairs { 2 } else { 1 }).next_multiple_of(PACKED_ALIGNMENT)
     }
 
     /// Packs the weights into `bytes` ([`Recipe::packed_len`] of them), for an input with this zero point.
@@ -364,7 +387,7 @@ impl Recipe {
     /// `below` rows further down than the interleaved ones start.
     fn pack_depthwise(&self, conv: &Conv, below: usize, out: &mut [u8]) {
         let [rows, columns] = self.kernel;
-        let mut places = out.iter_mut();
+        let mut places = out.chunks_exact_mut(self.layout.interleaved);
         for group in 0..self.groups() {
             for column in 0..columns {
                 for position in 0..self.period() {
@@ -372,7 +395,8 @@ impl Recipe {
                         let row = row.checked_sub(below).filter(|&row| row < rows);
                         let at = |row| (row * columns + column) * self.outputs + position % self.outputs;
                         let Some(place) = places.next() else { return };
-                        *place = row.map_or(0, |row| conv.weights[at(row)] as u8);
+                        let weight = i16::from(row.map_or(0, |row| conv.weights[at(row)]));
+                        place.copy_from_slice(&weight.to_le_bytes()[..self.layout.interleaved]);
                     }
                 }
             }
@@ -380,8 +404,13 @@ impl Recipe {
     }
 }
 
+/// Channels of an input.
+fn channels(plan: &Plan, edge: &Edge) -> usize {
+    plan.tensor(edge.tensor.get()).map_or(0, |tensor| usize::from(tensor.channels))
+}
+
 /// Whether every accumulator, scaled, stays far from where conversions wrap.
-fn fits(conv: &Conv) -> bool {
+pub(super) fn fits(conv: &Conv) -> bool {
     let most = 255.0 * 128.0 * (conv.weights.len() / conv.bias.len().max(1)) as f64;
     let scaled = |(bias, scale): (&I32, &F32)| (most + f64::from(bias.get()).abs()) * f64::from(scale.get());
     conv.bias.iter().zip(conv.scales).map(scaled).all(|scaled| scaled < MAX_SCALED)

@@ -8,10 +8,10 @@ use core::ops::Range;
 
 use heapless::Vec;
 
-use super::recipe::{MAX_SEGMENTS, Packed, Recipe, SegmentShape};
+use super::recipe::{self, Packed, Recipe, SegmentShape};
 use super::staging::{self, Columns, Ring};
 use crate::arch::Isa;
-use crate::arch::job::{ConvRow, Layouts, Segment};
+use crate::arch::job::{ConvRow, Layouts, MAX_SEGMENTS, Segment};
 use crate::arch::parts::Part;
 use crate::ops::Context;
 use crate::plan::record::Edge;
@@ -35,6 +35,17 @@ fn recipe(
     if side_by_side { Recipe::side_by_side(layouts, conv, inputs, outputs) } else { None }
 }
 
+/// The same, if accumulators fit; where packed weights are, they do.
+fn checked(
+    layouts: impl Layouts,
+    conv: &Conv,
+    output_padding: [u16; 2],
+    inputs: usize,
+    outputs: usize,
+) -> Option<Recipe> {
+    if recipe::fits(conv) { recipe(layouts, conv, output_padding, inputs, outputs) } else { None }
+}
+
 fn input(plan: &Plan, edges: &[Edge]) -> Option<Tensor> {
     plan.tensor(edges.first()?.tensor.get())
 }
@@ -49,7 +60,7 @@ pub(in crate::ops) fn packed_len(
 ) -> usize {
     let inputs = input(plan, edges).map_or(0, |tensor| tensor.channels.into());
     let rows = usize::from(conv.window.kernel[0]);
-    recipe(layouts, conv, output_padding, inputs, outputs).map_or(0, |recipe| recipe.packed_len() * rows)
+    checked(layouts, conv, output_padding, inputs, outputs).map_or(0, |recipe| recipe.packed_len() * rows)
 }
 
 /// Packs the weights, kernel row by kernel row.
@@ -63,7 +74,7 @@ pub(in crate::ops) fn pack(
 ) {
     let Some(tensor) = input(plan, edges) else { return };
     let inputs = usize::from(tensor.channels);
-    let Some(recipe) = recipe(layouts, conv, output_padding, inputs, outputs) else { return };
+    let Some(recipe) = checked(layouts, conv, output_padding, inputs, outputs) else { return };
     let [rows, columns] = conv.window.kernel.map(usize::from);
     for (row, out) in out.chunks_exact_mut(recipe.packed_len()).enumerate() {
         // Output `column · channels + channel` of the 1x1 convolution.
@@ -90,7 +101,7 @@ pub(in crate::ops) fn scratch_len(
     size: Size,
 ) -> usize {
     let inputs = input(plan, edges).map_or(0, |tensor| usize::from(tensor.channels));
-    let Some(recipe) = recipe(layouts, conv, output_padding, inputs, outputs) else { return 0 };
+    let Some(recipe) = checked(layouts, conv, output_padding, inputs, outputs) else { return 0 };
     let columns = Columns::new(&identity(size.width), &(0..size.width));
     staging::scratch_len(&recipe, edges, |_| inputs, &identity(size.rows), columns)
 }
@@ -113,8 +124,9 @@ pub(in crate::ops) fn rows<I: Isa>(
     let size = cx.size(0);
     let span = cx.columns.start / kernel_columns..cx.columns.end.div_ceil(kernel_columns);
     let (along, columns) = (identity(size.rows), Columns::new(&identity(size.width), &span));
-    let (spare, mut scratch) = scratch.split_at_mut_checked(columns.count * inputs)?;
+    let (spare, scratch) = scratch.split_at_mut_checked(columns.count * inputs)?;
     let spare = zerocopy::transmute_mut!(spare);
+    let mut scratch = staging::aligned(scratch);
     let mut ring = Ring::new(cx, &recipe.layout, 0, (&along, columns), &mut scratch)?;
     for y in rows {
         let (source, kernel_row) = (y / kernel_rows, (y % kernel_rows) as usize);

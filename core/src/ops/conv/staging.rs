@@ -91,7 +91,14 @@ impl<'s> Ring<'s> {
     /// The row that input row `at` is a copy of, which is also what it is known by in the ring; rows beyond the input's
     /// are -1 and its height.
     fn source(&self, at: i64, height: u32) -> i64 {
-        at.div_euclid(self.upsample).clamp(-1, height.into())
+        // Divisions of 64 bits are slow on small machines.
+        let at = if at < 0 { -1 } else { i64::from(at as u32 / self.upsample as u32) };
+        at.min(height.into())
+    }
+
+    /// The slot of such a row.
+    fn slot(&self, source: i64) -> usize {
+        (source + self.count as i64) as u32 as usize % self.count
     }
 
     /// Stages what row `y` of the output needs and is not there yet. `spare` has room for a row.
@@ -108,8 +115,7 @@ impl<'s> Ring<'s> {
         let end = self.source(start + i64::from(rows.kernel) - 1, height);
         let first = self.source(start, height).max(self.last.map_or(i64::MIN, |last| last + 1));
         for source in first..=end {
-            let slot = source.rem_euclid(self.count as i64) as usize;
-            self.stage(isa, cx, slot, source, spare);
+            self.stage(isa, cx, self.slot(source), source, spare);
         }
         self.last = Some(end);
     }
@@ -121,7 +127,7 @@ impl<'s> Ring<'s> {
             tap as usize
         } else {
             let at = i64::from(y * rows.stride + tap) - i64::from(rows.before);
-            self.source(at, cx.size(self.edge).rows).rem_euclid(self.count as i64) as usize
+            self.slot(self.source(at, cx.size(self.edge).rows))
         };
         &self.slots[slot * self.row_len..][..self.row_len]
     }
@@ -132,7 +138,7 @@ impl<'s> Ring<'s> {
         let len = self.columns.count * layout.room(self.channels) * layout.value;
         let mut place = &mut self.slots[slot * self.row_len..][..len];
         if !(0..i64::from(size.rows)).contains(&source) {
-            return fill(layout, self.zero_point, place);
+            return fill(layout.value, layout.flip, self.zero_point, place);
         }
         let row = cx.row(self.edge, source as u32);
         let (before, on_row) = self.columns.inside(size.width * self.upsample as u32);
@@ -150,8 +156,8 @@ impl<'s> Ring<'s> {
                 place = rest;
                 let (left, to) = to.split_at_mut(before * pixel);
                 let (middle, right) = to.split_at_mut(on_row.len() * pixel);
-                fill(layout, self.zero_point, left);
-                fill(layout, self.zero_point, right);
+                fill(layout.value, layout.flip, self.zero_point, left);
+                fill(layout.value, layout.flip, self.zero_point, right);
                 if planes.width == self.channels {
                     isa.stage(values, layout, middle);
                 } else {
@@ -164,12 +170,12 @@ impl<'s> Ring<'s> {
     }
 }
 
-/// Fills staged values with the zero point.
-fn fill(layout: &Layout, zero_point: i8, out: &mut [u8]) {
-    if layout.value == 1 {
-        out.fill(zero_point as u8 ^ layout.flip);
+/// Fills staged values, of `width` bytes, with the zero point.
+fn fill(width: usize, flip: u8, zero_point: i8, out: &mut [u8]) {
+    if width == 1 {
+        out.fill(zero_point as u8 ^ flip);
     } else {
-        let value = i16::from(zero_point ^ layout.flip as i8).to_le_bytes();
+        let value = i16::from(zero_point ^ flip as i8).to_le_bytes();
         out.as_chunks_mut::<2>().0.fill(value);
     }
 }
@@ -203,9 +209,9 @@ fn enlarge_by<const C: usize>(row: &[i8], factor: usize, first: usize, out: &mut
 }
 
 /// Bytes of one interleaved group of kernel rows of `count` pixels.
-pub(super) fn group_len(count: usize, channels: usize) -> usize {
+pub(super) fn group_len(layout: &Layout, count: usize, channels: usize) -> usize {
     // Tiles of 64 positions may read beyond the last pixel.
-    (ROWS * (count * channels + 64) + SLACK).next_multiple_of(ALIGNMENT)
+    (ROWS * (count * channels + 64) * layout.interleaved + SLACK).next_multiple_of(ALIGNMENT)
 }
 
 /// Bytes of a cache line: registers as long as one are slow to read across two.
@@ -242,15 +248,16 @@ pub(super) fn interleave<I: Isa>(
         Some(at) if tap < taps => &cx.row(0, at)[values.clone()],
         _ => &*zeros,
     };
-    let flip = recipe.layout.flip;
-    for (group, out) in out.chunks_exact_mut(group_len(columns.count, channels)).enumerate() {
-        let pixels = &mut out[..ROWS * columns.count * channels];
-        let (left, rest) = pixels.split_at_mut(ROWS * before * channels);
-        let (middle, right) = rest.split_at_mut(ROWS * values.len());
-        left.fill(tensor.zero_point as u8 ^ flip);
-        right.fill(tensor.zero_point as u8 ^ flip);
+    let layout = &recipe.layout;
+    let place = ROWS * layout.interleaved;
+    for (group, out) in out.chunks_exact_mut(group_len(layout, columns.count, channels)).enumerate() {
+        let pixels = &mut out[..place * columns.count * channels];
+        let (left, rest) = pixels.split_at_mut(place * before * channels);
+        let (middle, right) = rest.split_at_mut(place * values.len());
+        fill(layout.interleaved, layout.flip, tensor.zero_point, left);
+        fill(layout.interleaved, layout.flip, tensor.zero_point, right);
         let first = (group * ROWS) as u32;
-        isa.interleave([0, 1, 2, 3].map(|r| row(first + r)), flip, middle);
+        isa.interleave([0, 1, 2, 3].map(|r| row(first + r)), layout.flip, middle);
     }
 }
 
@@ -271,7 +278,7 @@ pub(super) fn scratch_len(
                 ring_rows(rows, record.upsample) * row_len(&recipe.layout, columns.count, channels(edge))
             })
             .sum(),
-        _ => recipe.groups() * group_len(columns.count, channels(0)),
+        _ => recipe.groups() * group_len(&recipe.layout, columns.count, channels(0)),
     };
     spare + staged + ALIGNMENT
 }

@@ -44,7 +44,7 @@ impl Isa for Avx512Vnni {
         // Half a register of padding would be as much work again.
         let narrow = outputs < 32 && (1..=8).contains(&(outputs % 16));
         let (channels, depth) = if narrow { (8, 8) } else { (16, 4) };
-        Some(Layout { value: 1, flip: 0x80, depth, channels, planes: &[] })
+        Some(Layout { value: 1, flip: 0x80, depth, channels, planes: &[], interleaved: 1 })
     }
 
     fn conv(self, row: &ConvRow, out: &mut [i8]) {

@@ -63,7 +63,7 @@ impl<V: Vector256> Isa for V {
 
     fn layout(self, outputs: usize) -> Option<Layout> {
         let (channels, bytes) = if outputs <= 4 { (4, 8) } else { (8, 4) };
-        Some(Layout { value: V::VALUE, flip: V::FLIP, depth: bytes / V::VALUE, channels, planes: &[] })
+        Some(Layout { value: V::VALUE, flip: V::FLIP, depth: bytes / V::VALUE, channels, planes: &[], interleaved: 1 })
     }
 
     fn conv(self, row: &ConvRow, out: &mut [i8]) {
