@@ -15,6 +15,7 @@
 //! entry is into `unaligned`, which takes five more instructions a step.
 
 use core::arch::naked_asm;
+use core::mem::MaybeUninit;
 
 use crate::arch::job::{ConvRow, MAX_SEGMENTS, Segment};
 use crate::quant::Clamp;
@@ -56,10 +57,10 @@ struct Last {
     high: u32,
 }
 
-/// The parts of a window, the last ones of the array.
+/// The parts of a window, the last ones of the array; the others are never read.
 #[repr(C)]
 struct Walk {
-    parts: [Part; MAX_SEGMENTS],
+    parts: [MaybeUninit<Part>; MAX_SEGMENTS],
     last: Last,
 }
 
@@ -83,7 +84,6 @@ pub(super) fn row(row: &ConvRow, out: &mut [i8]) {
     let block_len = row.steps() * row.layout.step();
     let requantize = &row.requantize;
     let finish = if requantize.clamp == Clamp::FULL { finish as *const () } else { finish_clamped as *const () };
-    let none = Part { input: core::ptr::null(), stride: 0, rounds: 0, entry: 0 };
     let last = Last {
         out: out.as_mut_ptr(),
         out_stride: row.out_stride,
@@ -94,12 +94,12 @@ pub(super) fn row(row: &ConvRow, out: &mut [i8]) {
         low: halves(requantize.clamp.low),
         high: halves(requantize.clamp.high),
     };
-    let mut walk = Walk { parts: [none; MAX_SEGMENTS], last };
+    let mut walk = Walk { parts: [const { MaybeUninit::uninit() }; MAX_SEGMENTS], last };
     let unused = MAX_SEGMENTS - row.segments.len();
     for block in 0..row.layout.blocks(row.outputs) {
         let weights = row.weights[block * block_len..].as_ptr();
         for (part, segment) in walk.parts[unused..].iter_mut().zip(row.segments) {
-            *part = self::part(segment, weights);
+            part.write(self::part(segment, weights));
         }
         let channel = 2 * block;
         let single = channel + 1 == row.outputs;

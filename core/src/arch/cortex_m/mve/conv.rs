@@ -16,6 +16,7 @@
 //! Nothing here needs an alignment.
 
 use core::arch::naked_asm;
+use core::mem::MaybeUninit;
 
 use crate::arch::job::{ConvRow, MAX_SEGMENTS, Segment};
 
@@ -52,10 +53,10 @@ struct Last {
     end: *mut i8,
 }
 
-/// The parts of a window, the last ones of the array.
+/// The parts of a window, the last ones of the array; the others are never read.
 #[repr(C)]
 struct Walk {
-    parts: [Part; MAX_SEGMENTS],
+    parts: [MaybeUninit<Part>; MAX_SEGMENTS],
     last: Last,
 }
 
@@ -83,7 +84,6 @@ pub(super) fn row(row: &ConvRow, out: &mut [i8]) {
     }
     let block_len = row.steps() * row.layout.step();
     let requantize = &row.requantize;
-    let none = Part { input: core::ptr::null(), stride: 0, rounds: 0, entry: 0 };
     let last = Last {
         out: out.as_mut_ptr(),
         out_stride: row.out_stride,
@@ -91,12 +91,12 @@ pub(super) fn row(row: &ConvRow, out: &mut [i8]) {
         entry: finish as *const () as usize,
         end: out.as_mut_ptr(),
     };
-    let mut walk = Walk { parts: [none; MAX_SEGMENTS], last };
+    let mut walk = Walk { parts: [const { MaybeUninit::uninit() }; MAX_SEGMENTS], last };
     let unused = MAX_SEGMENTS - row.segments.len();
     for block in 0..row.layout.blocks(row.outputs) {
         for (index, (part, segment)) in walk.parts[unused..].iter_mut().zip(row.segments).enumerate() {
             // The tile has done the first step of the first.
-            *part = self::part(segment, segment.steps - usize::from(index == 0));
+            part.write(self::part(segment, segment.steps - usize::from(index == 0)));
         }
         let channel = CHANNELS * block;
         let channels = CHANNELS.min(row.outputs - channel);
