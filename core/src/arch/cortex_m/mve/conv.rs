@@ -22,9 +22,10 @@ use crate::arch::job::{ConvRow, MAX_SEGMENTS, Segment};
 
 /// Channels of a block.
 const CHANNELS: usize = 4;
-/// Steps of a round, and bytes of the code of one.
+/// Steps of a round.
 const STEPS: usize = 6;
-const STEP: usize = 56;
+/// Bytes of the code of a step: all its instructions take four.
+const STEP: usize = 14 * 4;
 
 /// A segment, as the assembly reads it.
 #[repr(C)]
@@ -245,7 +246,17 @@ unsafe extern "C" fn next() {
 /// A part of [`tiles`].
 #[unsafe(naked)]
 unsafe extern "C" fn steps() {
-    naked_asm!(mve!(), "2:", ".rept 6", step!("vmladava.s8"), ".endr", "subs r7, #1", "bne 2b", enter!(),)
+    naked_asm!(
+        mve!(),
+        "2:",
+        ".rept {steps}",
+        step!("vmladava.s8"),
+        ".endr",
+        "subs r7, #1",
+        "bne 2b",
+        enter!(),
+        steps = const STEPS,
+    )
 }
 
 /// From sums to values, which are stored; then the next tile, or the end. r1 and r3 are the pixels' places, r7 the zero point.
