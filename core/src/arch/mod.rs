@@ -61,6 +61,7 @@ pub(crate) trait Isa: Copy + Send + Sync {
     }
 
     /// Copies; both are equally long.
+    #[inline(always)]
     fn copy(self, from: &[i8], to: &mut [i8]) {
         to.copy_from_slice(from);
     }

@@ -146,7 +146,7 @@ impl<'s> Ring<'s> {
             &row[on_row.start * self.channels..on_row.end * self.channels]
         } else {
             let enlarged = &mut spare[..on_row.len() * self.channels];
-            enlarge(row, self.channels, self.upsample as usize, on_row.start, enlarged);
+            enlarge(isa, row, self.channels, (self.upsample as usize, on_row.start), enlarged);
             enlarged
         };
         for planes in layout.cut(self.channels) {
@@ -181,26 +181,26 @@ fn fill(width: usize, flip: u8, zero_point: i8, out: &mut [u8]) {
 }
 
 /// Repeats every pixel `factor` times, from repeated pixel `first` on.
-fn enlarge(row: &[i8], channels: usize, factor: usize, first: usize, out: &mut [i8]) {
+fn enlarge<I: Isa>(isa: I, row: &[i8], channels: usize, (factor, first): (usize, usize), out: &mut [i8]) {
     match channels {
-        8 => enlarge_by::<8>(row, factor, first, out),
-        16 => enlarge_by::<16>(row, factor, first, out),
-        32 => enlarge_by::<32>(row, factor, first, out),
-        64 => enlarge_by::<64>(row, factor, first, out),
+        8 => enlarge_by::<I, 8>(isa, row, factor, first, out),
+        16 => enlarge_by::<I, 16>(isa, row, factor, first, out),
+        32 => enlarge_by::<I, 32>(isa, row, factor, first, out),
+        64 => enlarge_by::<I, 64>(isa, row, factor, first, out),
         _ => {
             for (at, pixel) in (first..).zip(out.chunks_exact_mut(channels)) {
-                pixel.copy_from_slice(&row[at / factor * channels..][..channels]);
+                isa.copy(&row[at / factor * channels..][..channels], pixel);
             }
         }
     }
 }
 
 /// The same, where the compiler knows the channels.
-fn enlarge_by<const C: usize>(row: &[i8], factor: usize, first: usize, out: &mut [i8]) {
+fn enlarge_by<I: Isa, const C: usize>(isa: I, row: &[i8], factor: usize, first: usize, out: &mut [i8]) {
     let (mut source, mut phase) = (first / factor, first % factor);
     let row = row.as_chunks::<C>().0;
     for pixel in out.as_chunks_mut::<C>().0 {
-        *pixel = row[source];
+        isa.copy(&row[source], pixel);
         phase += 1;
         if phase == factor {
             (source, phase) = (source + 1, 0);

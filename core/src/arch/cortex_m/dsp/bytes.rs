@@ -7,35 +7,79 @@
 
 use core::arch::asm;
 
+/// Widens the words a and b.
+macro_rules! widen {
+    ($load:literal, $store_a:literal, $store_b:literal) => {
+        concat!(
+            $load,
+            "
+            sxtb16 {c}, {a}
+            sxtb16 {a}, {a}, ror #8
+            pkhbt {d}, {c}, {a}, lsl #16
+            pkhtb {a}, {a}, {c}, asr #16
+            ",
+            $store_a,
+            "
+            sxtb16 {c}, {b}
+            sxtb16 {b}, {b}, ror #8
+            pkhbt {d}, {c}, {b}, lsl #16
+            pkhtb {b}, {b}, {c}, asr #16
+            ",
+            $store_b
+        )
+    };
+}
+
+/// The same, where all addresses are multiples of 4.
+macro_rules! widen_aligned {
+    () => {
+        widen!("ldrd {a}, {b}, [{from}], #8", "strd {d}, {a}, [{to}], #8", "strd {d}, {b}, [{to}], #8")
+    };
+}
+
+/// A loop of `count` times these instructions, from `from` to `to`.
+macro_rules! widening {
+    ($from:expr, $to:expr, $count:expr, $($instructions:expr),*) => {
+        asm!(
+            "2:",
+            $($instructions,)*
+            "subs {count}, #1",
+            "bne 2b",
+            from = inout(reg) $from => _,
+            to = inout(reg) $to => _,
+            count = inout(reg) $count => _,
+            a = out(reg) _, b = out(reg) _, c = out(reg) _, d = out(reg) _,
+            options(nostack),
+        )
+    };
+}
+
 /// See [`crate::arch::Isa::stage`]: two bytes for each.
 pub(super) fn stage(from: &[i8], to: &mut [u8]) {
-    let whole = from.len().min(to.len() / 2) / 8;
-    if whole > 0 {
-        // SAFETY: so many times 8 bytes, and 16 for them, are there.
-        unsafe {
-            asm!(
-                "2:",
-                "ldr {a}, [{from}], #4",
-                "ldr {b}, [{from}], #4",
-                "sxtb16 {c}, {a}",
-                "sxtb16 {a}, {a}, ror #8",
-                "pkhbt {d}, {c}, {a}, lsl #16",
-                "pkhtb {a}, {a}, {c}, asr #16",
-                "str {d}, [{to}], #4",
-                "str {a}, [{to}], #4",
-                "sxtb16 {c}, {b}",
-                "sxtb16 {b}, {b}, ror #8",
-                "pkhbt {d}, {c}, {b}, lsl #16",
-                "pkhtb {b}, {b}, {c}, asr #16",
-                "str {d}, [{to}], #4",
-                "str {b}, [{to}], #4",
-                "subs {count}, #1",
-                "bne 2b",
-                from = inout(reg) from.as_ptr() => _,
-                to = inout(reg) to.as_mut_ptr() => _,
-                count = inout(reg) whole => _,
-                a = out(reg) _, b = out(reg) _, c = out(reg) _, d = out(reg) _,
-                options(nostack),
+    let count = from.len().min(to.len() / 2);
+    let (source, place) = (from.as_ptr(), to.as_mut_ptr());
+    let aligned = source.addr().is_multiple_of(4) && place.addr().is_multiple_of(4);
+    // How many times 16 values are done, and then how many times 8.
+    let pairs = if aligned { count / 16 } else { 0 };
+    let whole = count / 8;
+    // SAFETY: so many values, and two bytes for each, are there.
+    unsafe {
+        if pairs > 0 {
+            widening!(source, place, pairs, widen_aligned!(), widen_aligned!());
+        }
+        if whole > 2 * pairs {
+            widening!(
+                source.add(16 * pairs),
+                place.add(32 * pairs),
+                whole - 2 * pairs,
+                widen!(
+                    "ldr {a}, [{from}], #4
+                    ldr {b}, [{from}], #4",
+                    "str {d}, [{to}], #4
+                    str {a}, [{to}], #4",
+                    "str {d}, [{to}], #4
+                    str {b}, [{to}], #4"
+                )
             );
         }
     }

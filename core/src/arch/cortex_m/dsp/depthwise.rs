@@ -17,7 +17,7 @@ pub(super) fn row(row: &DepthwiseRow, out: &mut [i8]) {
     row.check(out);
     assert!(row.interleaved == 2);
     let aligned = row.groups.iter().all(|group| group.as_ptr().addr().is_multiple_of(4));
-    if row.groups.len() == 1 && row.taps == 3 && aligned && row.weights.as_ptr().addr().is_multiple_of(4) {
+    if row.groups.len() == 1 && row.taps == 3 && aligned {
         (0..row.tap_stride.min(out.len())).for_each(|first| column(row, first, out));
     } else {
         taps(row, out);

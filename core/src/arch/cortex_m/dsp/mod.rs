@@ -5,7 +5,7 @@
 //!
 //! | module | what |
 //! | --- | --- |
-//! | [`conv`] | tiles of 2 pixels by 2 channels |
+//! | [`conv`], [`tile`] | tiles of 2 pixels by 2 channels |
 //! | [`depthwise`] | a channel down all its pixels |
 //! | [`bytes`] | staging, interleaving |
 //!
@@ -21,6 +21,7 @@ macro_rules! fpu {
 mod bytes;
 mod conv;
 mod depthwise;
+mod tile;
 
 use super::layout;
 use crate::arch::job::{ConvRow, DepthwiseRow, Layout};

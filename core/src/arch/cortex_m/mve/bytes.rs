@@ -5,6 +5,7 @@ use core::arch::asm;
 use crate::arch::{Work, scalar};
 
 /// See [`crate::arch::Isa::copy`].
+#[inline(always)]
 pub(super) fn copy(from: &[i8], to: &mut [i8]) {
     let count = from.len().min(to.len());
     // SAFETY: so many bytes are there, and the loop is of no more; none where the count is 0.

@@ -16,14 +16,16 @@
 //! Nothing here needs an alignment.
 
 use core::arch::naked_asm;
+use core::mem::MaybeUninit;
 
 use crate::arch::job::{ConvRow, MAX_SEGMENTS, Segment};
 
 /// Channels of a block.
 const CHANNELS: usize = 4;
-/// Steps of a round, and bytes of the code of one.
+/// Steps of a round.
 const STEPS: usize = 6;
-const STEP: usize = 56;
+/// Bytes of the code of a step: all its instructions take four.
+const STEP: usize = 14 * 4;
 
 /// A segment, as the assembly reads it.
 #[repr(C)]
@@ -52,10 +54,10 @@ struct Last {
     end: *mut i8,
 }
 
-/// The parts of a window, the last ones of the array.
+/// The parts of a window, the last ones of the array; the others are never read.
 #[repr(C)]
 struct Walk {
-    parts: [Part; MAX_SEGMENTS],
+    parts: [MaybeUninit<Part>; MAX_SEGMENTS],
     last: Last,
 }
 
@@ -83,7 +85,6 @@ pub(super) fn row(row: &ConvRow, out: &mut [i8]) {
     }
     let block_len = row.steps() * row.layout.step();
     let requantize = &row.requantize;
-    let none = Part { input: core::ptr::null(), stride: 0, rounds: 0, entry: 0 };
     let last = Last {
         out: out.as_mut_ptr(),
         out_stride: row.out_stride,
@@ -91,12 +92,12 @@ pub(super) fn row(row: &ConvRow, out: &mut [i8]) {
         entry: finish as *const () as usize,
         end: out.as_mut_ptr(),
     };
-    let mut walk = Walk { parts: [none; MAX_SEGMENTS], last };
+    let mut walk = Walk { parts: [const { MaybeUninit::uninit() }; MAX_SEGMENTS], last };
     let unused = MAX_SEGMENTS - row.segments.len();
     for block in 0..row.layout.blocks(row.outputs) {
         for (index, (part, segment)) in walk.parts[unused..].iter_mut().zip(row.segments).enumerate() {
             // The tile has done the first step of the first.
-            *part = self::part(segment, segment.steps - usize::from(index == 0));
+            part.write(self::part(segment, segment.steps - usize::from(index == 0)));
         }
         let channel = CHANNELS * block;
         let channels = CHANNELS.min(row.outputs - channel);
@@ -245,7 +246,17 @@ unsafe extern "C" fn next() {
 /// A part of [`tiles`].
 #[unsafe(naked)]
 unsafe extern "C" fn steps() {
-    naked_asm!(mve!(), "2:", ".rept 6", step!("vmladava.s8"), ".endr", "subs r7, #1", "bne 2b", enter!(),)
+    naked_asm!(
+        mve!(),
+        "2:",
+        ".rept {steps}",
+        step!("vmladava.s8"),
+        ".endr",
+        "subs r7, #1",
+        "bne 2b",
+        enter!(),
+        steps = const STEPS,
+    )
 }
 
 /// From sums to values, which are stored; then the next tile, or the end. r1 and r3 are the pixels' places, r7 the zero point.

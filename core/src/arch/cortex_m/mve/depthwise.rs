@@ -68,7 +68,7 @@ fn columns(row: &DepthwiseRow, first: usize, out: &mut [i8]) {
         pixels: out.len() / stride,
         channels: LANES.min(stride - first),
     };
-    // SAFETY: the group has all positions of the output, rounded up to more than 4, for every tap, as `check` saw to, and
+    // SAFETY: the group has all positions of the output and the slack behind them, for every tap, as `check` saw to, and
     // starts at a multiple of 4; `out` has these channels of every pixel, of which there is at least one.
     unsafe { down(&columns) }
 }

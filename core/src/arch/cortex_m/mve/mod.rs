@@ -55,6 +55,7 @@ impl Isa for Mve {
         bytes::copy(from, zerocopy::transmute_mut!(to));
     }
 
+    #[inline(always)]
     fn copy(self, from: &[i8], to: &mut [i8]) {
         bytes::copy(from, to);
     }
