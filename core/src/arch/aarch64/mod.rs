@@ -11,6 +11,7 @@
 //! | `ways` | and how a tile goes through the window |
 //! | `epilogue` | from sums to int8 |
 //! | `instructions` | those that stable Rust has no intrinsics for |
+//! | `double` | linear Resize to twice the width |
 //! | `bytes` | copies, interleaving, tables |
 //!
 //! All tiles have sixteen registers of sums, which half of the register file holds; the other half holds values and
@@ -23,6 +24,7 @@
 #![allow(clippy::needless_range_loop, reason = "registers are known by their number")]
 
 mod bytes;
+mod double;
 mod epilogue;
 mod flat;
 mod instructions;
@@ -40,7 +42,7 @@ pub use neon_dot::NeonDot;
 pub use neon_i8mm::NeonI8mm;
 
 use crate::arch::Isa;
-use crate::arch::job::{ConvRow, DepthwiseRow, Layout};
+use crate::arch::job::{ConvRow, DepthwiseRow, DoubleRow, Layout};
 
 /// An instruction set of 128-bit registers: what its products are made with. A value of it is the proof that the CPU has it.
 ///
@@ -97,6 +99,10 @@ impl<V: Vector128> Isa for V {
 
     fn look_up(self, table: &[i8; 256], from: &[i8], out: &mut [i8]) {
         bytes::look_up(table, from, out);
+    }
+
+    fn double(self, row: &DoubleRow, out: &mut [i8]) -> bool {
+        double::double(row, out)
     }
 }
 
