@@ -1,5 +1,6 @@
-//! Every kernel against the scalar one, on convolutions of all the shapes that tiles care about: channels around the widths
-//! of registers, widths around those of tiles, windows of every kind, and numbers that fill their 8, 16 and 32 bits.
+//! Every kernel against the scalar one, on convolutions of all the shapes that tiles care about: channels around the widths of
+//! registers, widths around those of tiles, windows of every kind, and numbers that fill their 8, 16 and 32 bits; and on the
+//! doubling of an image.
 //!
 //! The oracle is not asked here: it holds the scalar kernel, in `ops`.
 
@@ -7,7 +8,7 @@ use microtome_core::Kernel;
 use microtome_tests::draw::{Draw, for_seeds};
 use microtome_tests::emit::Schedule;
 use microtome_tests::graph::{Graph, Input, Op};
-use microtome_tests::oracle::{Clamp, Conv, ConvTranspose, Padding, Quant, Tensor, Window};
+use microtome_tests::oracle::{Clamp, Conv, ConvTranspose, Coordinates, Mode, Padding, Quant, Resize, Tensor, Window};
 use microtome_tests::run::run_with;
 
 /// Numbers of channels: few, and around 4, 8, 16, 32 and 64.
@@ -177,6 +178,23 @@ fn transposed_side_by_side() {
         let made = graph.push(op, &[0.into()], outputs, out);
         graph.outputs = vec![made];
         agree(&graph, &frame, draw.from(1, 3), || format!("{inputs} channels to {outputs}, {sides:?}"));
+    });
+}
+
+#[test]
+fn doubled_linearly() {
+    // To the same quantization, as compilers leave it, or to another; every sum of four values comes up at small widths.
+    for_seeds("doubled", 200, |draw| {
+        let channels = draw.of(&CHANNELS);
+        let quant = Quant { zero_point: draw.of(&[-128, -128, -3, 0, 1, 127]), scale: draw.scale() };
+        let out = if draw.once_in(3) { draw.quant() } else { quant };
+        let sides = [draw.from(1, 4), draw.from(1, 20)];
+        let frame = frame(draw, sides, channels, quant);
+        let mut graph = Graph::new(channels, quant);
+        let resize = Resize { ratios: [[2, 1]; 2], coordinates: Coordinates::HalfPixel, mode: Mode::Linear };
+        let made = graph.push(Op::Resize(resize), &[0.into()], channels, out);
+        graph.outputs = vec![made];
+        agree(&graph, &frame, draw.from(1, 3), || format!("{channels} channels, {sides:?}, {quant:?} to {out:?}"));
     });
 }
 

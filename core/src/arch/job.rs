@@ -227,3 +227,18 @@ impl DepthwiseRow<'_> {
         assert!(self.requantize.bias.len() >= self.period && self.requantize.scales.len() >= self.period);
     }
 }
+
+/// A run of pixels of a linear Resize to twice the width, which changes no quantization. Input pixel x makes the output
+/// pixels 2 · x and 2 · x + 1: three parts of itself and one of its neighbour on that side, or, at the edges, of itself.
+pub(crate) struct DoubleRow<'a> {
+    /// A row of the input, and the one below it.
+    pub above: &'a [i8],
+    /// As long.
+    pub below: &'a [i8],
+    /// What the row below weighs, in quarters.
+    pub weight: i8,
+    /// Values of a pixel.
+    pub channels: usize,
+    /// The first pixel of the input.
+    pub first: usize,
+}

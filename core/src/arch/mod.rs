@@ -29,7 +29,7 @@ use core::ops::{Deref, Range};
 
 use heapless::Vec;
 
-use job::{ConvRow, DepthwiseRow, Layout};
+use job::{ConvRow, DepthwiseRow, DoubleRow, Layout};
 pub use scalar::Scalar;
 
 /// A loop that compilers vectorize. `run` and all that it calls must be `#[inline(always)]`, or it is compiled for the
@@ -87,6 +87,13 @@ pub(crate) trait Isa: Copy + Send + Sync {
     /// `out[i] = table[from[i] + 128]`; the table has 256 entries.
     fn look_up(self, table: &[i8; 256], from: &[i8], out: &mut [i8]) {
         scalar::look_up(table, from, out);
+    }
+
+    /// A run of a linear Resize to twice the width: `out` has two pixels for each of the input. Means of values that are
+    /// whole once an even zero point is taken from them, rounded half to even. `false` if there is no kernel for this, and
+    /// nothing is done.
+    fn double(self, _row: &DoubleRow, _out: &mut [i8]) -> bool {
+        false
     }
 
     /// Runs a loop with all that the instruction set has.

@@ -13,10 +13,9 @@ use crate::arch::scalar;
 pub(super) fn stage_plane(from: &[i8], channels: usize, plane: Range<usize>, to: &mut [u8]) {
     let pixels = from.len() / channels;
     let width = to.len() / pixels.max(1);
-    // Whole planes, four or eight pixels at a time.
+    // Whole planes, eight pixels at a time.
     let whole = match (width, plane.len()) {
-        (16, 16) => pixels / 4 * 4,
-        (8, 8) => pixels / 8 * 8,
+        (16, 16) | (8, 8) => pixels / 8 * 8,
         _ => 0,
     };
     assert!(plane.end <= channels);
@@ -24,19 +23,21 @@ pub(super) fn stage_plane(from: &[i8], channels: usize, plane: Range<usize>, to:
     unsafe {
         let (from, to) = (from.as_ptr().add(plane.start), to.as_mut_ptr());
         if width == 16 {
-            copy_4_x_16(from, channels, to, whole / 4);
+            copy_8_x_16(from, channels, to, whole / 8);
         } else {
             copy_8_x_8(from, channels, to, whole / 8);
         }
     }
-    scalar::stage_plane(&from[whole * channels..], channels, plane, &mut to[whole * width..]);
+    if whole < pixels {
+        scalar::stage_plane(&from[whole * channels..], channels, plane, &mut to[whole * width..]);
+    }
 }
 
-/// `count` times 16 bytes of each of four pixels, `stride` apart, into consecutive bytes.
+/// `count` times 16 bytes of each of eight pixels, `stride` apart, into consecutive bytes.
 ///
 /// # Safety
 /// They are there, as are their places.
-unsafe fn copy_4_x_16(mut from: *const i8, stride: usize, mut to: *mut u8, count: usize) {
+unsafe fn copy_8_x_16(mut from: *const i8, stride: usize, mut to: *mut u8, count: usize) {
     for _ in 0..count {
         // SAFETY: the caller's promise.
         unsafe {
@@ -45,16 +46,22 @@ unsafe fn copy_4_x_16(mut from: *const i8, stride: usize, mut to: *mut u8, count
                 "ld1 {{v1.16b}}, [{from}], {stride}",
                 "ld1 {{v2.16b}}, [{from}], {stride}",
                 "ld1 {{v3.16b}}, [{from}], {stride}",
+                "ld1 {{v4.16b}}, [{from}], {stride}",
+                "ld1 {{v5.16b}}, [{from}], {stride}",
+                "ld1 {{v6.16b}}, [{from}], {stride}",
+                "ld1 {{v7.16b}}, [{from}], {stride}",
                 "st1 {{v0.16b-v3.16b}}, [{to}], #64",
+                "st1 {{v4.16b-v7.16b}}, [{to}], #64",
                 from = inout(reg) from, stride = in(reg) stride, to = inout(reg) to,
                 out("v0") _, out("v1") _, out("v2") _, out("v3") _,
+                out("v4") _, out("v5") _, out("v6") _, out("v7") _,
                 options(nostack, preserves_flags),
             );
         }
     }
 }
 
-/// The same for 8 bytes of each of eight pixels.
+/// The same for 8 bytes of each.
 ///
 /// # Safety
 /// As above.
@@ -80,9 +87,37 @@ unsafe fn copy_8_x_8(mut from: *const i8, stride: usize, mut to: *mut u8, count:
     }
 }
 
-/// See [`crate::arch::Isa::stage`]: a copy.
+/// See [`crate::arch::Isa::stage`]: a copy, of rows of a few KiB.
 pub(super) fn stage(from: &[i8], to: &mut [u8]) {
-    to.copy_from_slice(from.as_bytes());
+    let (chunks, rest) = from.as_bytes().as_chunks::<128>();
+    let (to_chunks, to_rest) = to.split_at_mut(128 * chunks.len());
+    // SAFETY: so many bytes are there, and so many places.
+    unsafe { copy_128(from.as_ptr(), to_chunks.as_mut_ptr(), chunks.len()) };
+    if !rest.is_empty() {
+        to_rest.copy_from_slice(rest);
+    }
+}
+
+/// Copies `count` times 128 bytes.
+///
+/// # Safety
+/// They are there, as are their places.
+unsafe fn copy_128(mut from: *const i8, mut to: *mut u8, count: usize) {
+    for _ in 0..count {
+        // SAFETY: the caller's promise.
+        unsafe {
+            asm!(
+                "ld1 {{v0.16b-v3.16b}}, [{from}], #64",
+                "ld1 {{v4.16b-v7.16b}}, [{from}], #64",
+                "st1 {{v0.16b-v3.16b}}, [{to}], #64",
+                "st1 {{v4.16b-v7.16b}}, [{to}], #64",
+                from = inout(reg) from, to = inout(reg) to,
+                out("v0") _, out("v1") _, out("v2") _, out("v3") _,
+                out("v4") _, out("v5") _, out("v6") _, out("v7") _,
+                options(nostack, preserves_flags),
+            );
+        }
+    }
 }
 
 /// See [`crate::arch::Isa::interleave`]; `flip` is 0 here.

@@ -7,6 +7,7 @@
 //! what leaves 16 bits leaves int8 too, zero point or not, so every narrowing may saturate.
 
 use core::arch::aarch64::*;
+use core::ptr::read_volatile;
 
 use crate::arch::job::Requantize;
 use crate::quant::Clamp;
@@ -55,7 +56,24 @@ impl Epilogue {
     /// `N` times four registers of sums, with the scales of each of the four, to 16 values in their order.
     #[inline(always)]
     pub fn values<const N: usize>(&self, sums: [[int32x4_t; 4]; N], scales: [float32x4_t; 4]) -> [int8x16_t; N] {
-        if self.plain { self.plain_values(sums, scales) } else { self.any_values(sums, scales) }
+        if self.plain { self.plain_values(sums, scales) } else { self.loaded().any_values(sums, scales) }
+    }
+
+    /// The same constants, loaded where this is called. The compiler would have them in registers all the time, which the
+    /// plain case needs more.
+    #[inline(always)]
+    fn loaded(&self) -> Epilogue {
+        rarely();
+        // SAFETY: they are there.
+        unsafe {
+            Epilogue {
+                even: read_volatile(&self.even),
+                odd: read_volatile(&self.odd),
+                low: read_volatile(&self.low),
+                high: read_volatile(&self.high),
+                ..*self
+            }
+        }
     }
 
     /// The same, where [`Epilogue::plain`] says so.
@@ -120,6 +138,10 @@ impl Epilogue {
         }
     }
 }
+
+/// Tells the compiler that what calls this is the rarer case.
+#[cold]
+fn rarely() {}
 
 #[inline(always)]
 unsafe fn scaled(sums: int32x4_t, scales: float32x4_t) -> float32x4_t {

@@ -70,10 +70,6 @@ load! {
     load_other_3(3) "ld1" "v8.16b-v10.16b" "48" a "v8" b "v9" c "v10"
 }
 load! {
-    /// Others beside these.
-    load_other_2(2) "ld1" "v8.16b-v9.16b" "32" a "v8" b "v9"
-}
-load! {
     /// The values behind the first four.
     load_next_4(4) "ld1" "v8.16b-v11.16b" "64" a "v8" b "v9" c "v10" d "v11"
 }
@@ -120,6 +116,24 @@ pub(super) unsafe fn load(from: &mut *const u8) -> int8x16_t {
         );
     }
     value
+}
+
+/// Four registers of bytes, from every eighth on.
+#[inline(always)]
+pub(super) unsafe fn load_by_8(from: *const u8) -> [int8x16_t; 4] {
+    let (a, b, c, d);
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "ldp {a:q}, {c:q}, [{from}]",
+            "ldur {b:q}, [{from}, #8]",
+            "ldur {d:q}, [{from}, #24]",
+            from = in(reg) from,
+            a = out(vreg) a, b = out(vreg) b, c = out(vreg) c, d = out(vreg) d,
+            options(readonly, nostack, preserves_flags),
+        );
+    }
+    [a, b, c, d]
 }
 
 /// Two halves of registers, consecutive bytes from `AT` on.

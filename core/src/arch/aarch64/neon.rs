@@ -6,18 +6,17 @@
 //! products fit 16 bits as long as no weight is −128; where one is, every product is added on its own. Of a last step that
 //! is half empty, the second halves are left out.
 //!
-//! Rows are staged in planes of 16 or 8 channels, so that neighbouring pixels share registers of values ([`Near`]).
+//! Rows are staged in planes of 16 or 8 channels, so that neighbouring pixels share registers of values ([`Taps`]).
 
 use core::arch::aarch64::*;
-use core::ops::Range;
 
 use super::instructions::{
-    add_first, add_pairs, add_second, load, load_first_2, load_first_3, load_first_4, load_halves, load_last_2,
-    load_other_2, load_other_3, load_weights, multiply_first, multiply_second,
+    add_first, add_pairs, add_second, load, load_by_8, load_first_3, load_first_4, load_halves, load_last_2,
+    load_other_3, load_weights, multiply_first, multiply_second,
 };
-use super::tile::{Sums, Tile, Walk, add_up, places, tiles, ways};
-use super::{bytes, detected, flat, narrow};
-use crate::arch::Isa;
+use super::tile::{Sums, Tile, add_up};
+use super::ways::{self, Each, Or, Places, Plane, Threes, Walk};
+use super::{Vector128, detected, flat, narrow};
 use crate::arch::job::{ConvRow, DepthwiseRow, Layout, Segment};
 
 /// The proof that this CPU has NEON.
@@ -31,45 +30,24 @@ impl Neon {
     }
 }
 
-impl Isa for Neon {
+impl Vector128 for Neon {
     const NAME: &'static str = "aarch64-neon";
+    const LAYOUT: Layout = LAYOUT;
+    const NARROW: Layout = narrow::LONG;
 
-    fn layout(self, outputs: usize) -> Option<Layout> {
-        Some(if outputs <= narrow::MOST { narrow::LONG } else { LAYOUT })
+    unsafe fn conv(row: &ConvRow, out: &mut [i8]) {
+        // SAFETY: the caller's promise.
+        unsafe { if row.extreme { conv::<true>(row, out) } else { conv::<false>(row, out) } }
     }
 
-    fn conv(self, row: &ConvRow, out: &mut [i8]) {
-        row.check(out);
-        // SAFETY: `self` proves NEON; `check` saw to the lengths that the pointers rely on.
-        unsafe {
-            match row.layout {
-                narrow::LONG => narrow::long(row, out),
-                _ if row.extreme => conv::<true>(row, out),
-                _ => conv::<false>(row, out),
-            }
-        }
+    unsafe fn narrow(row: &ConvRow, out: &mut [i8]) {
+        // SAFETY: the caller's promise.
+        unsafe { narrow::long(row, out) }
     }
 
-    fn depthwise(self, row: &DepthwiseRow, out: &mut [i8]) {
-        row.check(out);
-        // SAFETY: as above.
+    unsafe fn depthwise(row: &DepthwiseRow, out: &mut [i8]) {
+        // SAFETY: the caller's promise.
         unsafe { flat::long_products(row, out) }
-    }
-
-    fn stage(self, from: &[i8], _: &Layout, to: &mut [u8]) {
-        bytes::stage(from, to);
-    }
-
-    fn stage_plane(self, from: &[i8], channels: usize, plane: Range<usize>, to: &mut [u8]) {
-        bytes::stage_plane(from, channels, plane, to);
-    }
-
-    fn interleave(self, rows: [&[i8]; 4], _: u8, to: &mut [u8]) {
-        bytes::interleave(rows, to);
-    }
-
-    fn look_up(self, table: &[i8; 256], from: &[i8], out: &mut [i8]) {
-        bytes::look_up(table, from, out);
     }
 }
 
@@ -105,109 +83,29 @@ impl Tile<1> for Four {
 /// # Safety
 /// The CPU has NEON; `ConvRow::check`; `EXTREME` if the row has a weight of −128.
 unsafe fn conv<const EXTREME: bool>(row: &ConvRow, out: &mut [i8]) {
-    let places = places(row.segments);
-    let ways = ways(row.segments, &places, Way::new, Way::Apart(Apart(row.segments)));
-    // SAFETY: the ways go through all segments, each in one that suits it.
-    unsafe {
-        match ways[..] {
-            [Way::Four3(way)] => tiles::<Four, 1, _>(way, row, out),
-            [Way::Eight1(way)] => tiles::<Four, 1, _>(way, row, out),
-            [Way::Eight3(way)] => tiles::<Four, 1, _>(way, row, out),
-            [Way::Sixteen1(way)] => tiles::<Four, 1, _>(way, row, out),
-            [Way::Sixteen3(way)] => tiles::<Four, 1, _>(way, row, out),
-            [Way::Apart(way)] => tiles::<Four, 1, _>(way, row, out),
-            _ => tiles::<Four, 1, _>(Mixed::<EXTREME>(&ways), row, out),
-        }
-    }
+    // SAFETY: the caller's promise.
+    unsafe { ways::conv::<Four, 1, Way<EXTREME>, _>(row, &mut Places::new(), Apart::<EXTREME>, out) }
 }
 
-/// A way through segments of one shape: one tap, or three, of so many channels, or any.
-#[derive(Clone, Copy)]
-enum Way<'a, const EXTREME: bool> {
-    Four3(Near<'a, 4, 3, 4, EXTREME>),
-    Eight1(Near<'a, 8, 1, 4, EXTREME>),
-    Eight3(Near<'a, 8, 3, 6, EXTREME>),
-    Sixteen1(Near<'a, 16, 1, 4, EXTREME>),
-    Sixteen3(Near<'a, 16, 3, 6, EXTREME>),
-    Apart(Apart<'a, EXTREME>),
-}
-
-impl<'a, const EXTREME: bool> Way<'a, EXTREME> {
-    /// The way through these segments, whose planes have these places.
-    fn new(segments: &'a [Segment<'a>], places: &'a [*const u8]) -> Way<'a, EXTREME> {
-        match (segments[0].stride, segments[0].values) {
-            (4, 12) => Way::Four3(Near(places)),
-            (8, 8) => Way::Eight1(Near(places)),
-            (8, 24) => Way::Eight3(Near(places)),
-            (16, 16) => Way::Sixteen1(Near(places)),
-            (16, 48) => Way::Sixteen3(Near(places)),
-            _ => Way::Apart(Apart(segments)),
-        }
-    }
-}
-
-/// Several ways, one after the other.
-#[derive(Clone, Copy)]
-struct Mixed<'a, const EXTREME: bool>(&'a [Way<'a, EXTREME>]);
-
-impl<const EXTREME: bool> Walk for Mixed<'_, EXTREME> {
-    #[inline(always)]
-    unsafe fn walk(self, sums: &mut Sums, x: usize, weights: &mut *const u8) {
-        for way in self.0 {
-            // SAFETY: the caller's promise.
-            unsafe {
-                match way {
-                    Way::Four3(way) => way.walk(sums, x, weights),
-                    Way::Eight1(way) => way.walk(sums, x, weights),
-                    Way::Eight3(way) => way.walk(sums, x, weights),
-                    Way::Sixteen1(way) => way.walk(sums, x, weights),
-                    Way::Sixteen3(way) => way.walk(sums, x, weights),
-                    Way::Apart(way) => way.walk(sums, x, weights),
-                }
-            }
-        }
-    }
-}
+/// One tap, or three, of 16 or 8 channels, or of four kernel rows of one.
+type Way<'a, const EXTREME: bool> = Or<
+    Or<Threes<'a, Taps<16, 3, 6, EXTREME>>, Threes<'a, Taps<8, 3, 6, EXTREME>>>,
+    Or<Or<Each<'a, Taps<16, 1, 4, EXTREME>>, Each<'a, Taps<8, 1, 4, EXTREME>>>, Each<'a, Taps<4, 3, 4, EXTREME>>>,
+>;
 
 /// Taps of `WIDTH` channels, 16, 8 or 4 (kernel rows of one channel), next to each other. Each of the `N` registers has the
 /// 16 bytes from a pixel on.
 #[derive(Clone, Copy)]
-struct Near<'a, const WIDTH: usize, const TAPS: usize, const N: usize, const EXTREME: bool>(&'a [*const u8]);
+struct Taps<const WIDTH: usize, const TAPS: usize, const N: usize, const EXTREME: bool>;
 
-impl<const WIDTH: usize, const TAPS: usize, const N: usize, const EXTREME: bool> Walk
-    for Near<'_, WIDTH, TAPS, N, EXTREME>
+impl<const WIDTH: usize, const TAPS: usize, const N: usize, const EXTREME: bool> Plane
+    for Taps<WIDTH, TAPS, N, EXTREME>
 {
-    #[inline(always)]
-    unsafe fn walk(self, sums: &mut Sums, x: usize, weights: &mut *const u8) {
-        // A kernel of three columns has three rows as a rule.
-        let (threes, rest) = if TAPS == 3 && WIDTH >= 8 { self.0.as_chunks::<3>() } else { (&[][..], self.0) };
-        // SAFETY: the caller's promise.
-        unsafe {
-            for places in threes {
-                let [a, b, c] = places.map(|place| place.wrapping_add(x * WIDTH));
-                if (WIDTH, TAPS) == (8, 3) {
-                    three_rows::<EXTREME>(sums, [a, b, c], weights);
-                } else {
-                    Self::plane(sums, a, weights);
-                    Self::plane(sums, b, weights);
-                    Self::plane(sums, c, weights);
-                }
-            }
-            for place in rest {
-                Self::plane(sums, place.wrapping_add(x * WIDTH), weights);
-            }
-        }
-    }
-}
+    const SHAPE: (usize, usize) = (WIDTH, TAPS * WIDTH);
 
-impl<const WIDTH: usize, const TAPS: usize, const N: usize, const EXTREME: bool> Near<'_, WIDTH, TAPS, N, EXTREME> {
-    /// The taps in one plane.
-    ///
-    /// # Safety
-    /// As [`step`]; the values are there. The registers end less than 16 bytes behind the last window.
     #[inline(always)]
-    unsafe fn plane(sums: &mut Sums, place: *const u8, weights: &mut *const u8) {
-        // SAFETY: the caller's promise.
+    unsafe fn add(sums: &mut Sums, place: *const u8, weights: &mut *const u8) {
+        // SAFETY: the caller's promise. The registers end less than 16 bytes behind the last window.
         unsafe {
             let v: [int8x16_t; N] = load_pixels::<WIDTH, N>(place);
             match (WIDTH, TAPS) {
@@ -224,6 +122,19 @@ impl<const WIDTH: usize, const TAPS: usize, const N: usize, const EXTREME: bool>
                 }
                 _ => step::<EXTREME, true>(sums, [v[0], v[1], v[2], v[3]], weights),
             }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add_three(sums: &mut Sums, [a, b, c]: [*const u8; 3], weights: &mut *const u8) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if (WIDTH, TAPS) == (8, 3) {
+                return three_rows::<EXTREME>(sums, [a, b, c], weights);
+            }
+            Self::add(sums, a, weights);
+            Self::add(sums, b, weights);
+            Self::add(sums, c, weights);
         }
     }
 }
@@ -299,12 +210,10 @@ unsafe fn load_pixels<const WIDTH: usize, const N: usize>(mut from: *const u8) -
                     pixels[4..].copy_from_slice(&load_last_2(&mut from));
                 }
             }
-            (8, 4) => {
-                let (even, odd) = (load_first_2(&mut { from }), load_other_2(&mut from.add(8)));
-                pixels.copy_from_slice(&[even[0], odd[0], even[1], odd[1]]);
-            }
+            (8, 4) => pixels.copy_from_slice(&load_by_8(from)),
             (8, _) => {
-                let (even, odd) = (load_first_3(&mut { from }), load_other_3(&mut from.add(8)));
+                let odd = load_other_3(&mut from.add(8));
+                let even = load_first_3(&mut from);
                 pixels.copy_from_slice(&[even[0], odd[0], even[1], odd[1], even[2], odd[2]]);
             }
             _ => {

@@ -15,14 +15,13 @@
 //! All other windows ([`Apart`]) load 16 bytes of every pixel at a time.
 
 use core::arch::aarch64::*;
-use core::ops::Range;
 
 use super::instructions::{
     dot_lane, load, load_first_2, load_first_3, load_first_4, load_half_weights, load_last_2, load_next_4, load_weights,
 };
-use super::tile::{Sums, Tile, Walk, places, tiles, ways};
-use super::{bytes, detected, flat, narrow};
-use crate::arch::Isa;
+use super::tile::{Sums, Tile};
+use super::ways::{self, Each, Or, Places, Plane, Threes, Walk};
+use super::{Vector128, detected, flat, narrow};
 use crate::arch::job::{ConvRow, DepthwiseRow, Layout, Segment};
 
 /// The proof that this CPU has the dot product extension.
@@ -36,39 +35,24 @@ impl NeonDot {
     }
 }
 
-impl Isa for NeonDot {
+impl Vector128 for NeonDot {
     const NAME: &'static str = "aarch64-neon-dot";
+    const LAYOUT: Layout = LAYOUT;
+    const NARROW: Layout = narrow::DOTS;
 
-    fn layout(self, outputs: usize) -> Option<Layout> {
-        Some(if outputs <= narrow::MOST { narrow::DOTS } else { LAYOUT })
+    unsafe fn conv(row: &ConvRow, out: &mut [i8]) {
+        // SAFETY: the caller's promise.
+        unsafe { conv(row, out) }
     }
 
-    fn conv(self, row: &ConvRow, out: &mut [i8]) {
-        row.check(out);
-        // SAFETY: `self` proves the feature; `check` saw to the lengths that the pointers rely on.
-        unsafe { if row.layout == narrow::DOTS { narrow::dots(row, out) } else { conv(row, out) } }
+    unsafe fn narrow(row: &ConvRow, out: &mut [i8]) {
+        // SAFETY: the caller's promise.
+        unsafe { narrow::dots(row, out) }
     }
 
-    fn depthwise(self, row: &DepthwiseRow, out: &mut [i8]) {
-        row.check(out);
-        // SAFETY: as above.
+    unsafe fn depthwise(row: &DepthwiseRow, out: &mut [i8]) {
+        // SAFETY: the caller's promise.
         unsafe { flat::dot_products(row, out) }
-    }
-
-    fn stage(self, from: &[i8], _: &Layout, to: &mut [u8]) {
-        to.copy_from_slice(zerocopy::IntoBytes::as_bytes(from));
-    }
-
-    fn stage_plane(self, from: &[i8], channels: usize, plane: Range<usize>, to: &mut [u8]) {
-        bytes::stage_plane(from, channels, plane, to);
-    }
-
-    fn interleave(self, rows: [&[i8]; 4], _: u8, to: &mut [u8]) {
-        bytes::interleave(rows, to);
-    }
-
-    fn look_up(self, table: &[i8; 256], from: &[i8], out: &mut [i8]) {
-        bytes::look_up(table, from, out);
     }
 }
 
@@ -100,86 +84,27 @@ impl Tile<4> for Eight {
 /// The CPU has the extension; `ConvRow::check`.
 #[target_feature(enable = "dotprod")]
 unsafe fn conv(row: &ConvRow, out: &mut [i8]) {
-    let places = places(row.segments);
-    let ways = ways(row.segments, &places, Way::new, Way::Apart(Apart(row.segments)));
-    // SAFETY: the ways go through all segments, each in one that suits it.
-    unsafe {
-        match ways[..] {
-            [Way::Four1(way)] => tiles::<Eight, 4, _>(way, row, out),
-            [Way::Four3(way)] => tiles::<Eight, 4, _>(way, row, out),
-            [Way::Eight1(way)] => tiles::<Eight, 4, _>(way, row, out),
-            [Way::Eight3(way)] => tiles::<Eight, 4, _>(way, row, out),
-            [Way::Sixteen1(way)] => tiles::<Eight, 4, _>(way, row, out),
-            [Way::Sixteen3(way)] => tiles::<Eight, 4, _>(way, row, out),
-            [Way::Apart(way)] => tiles::<Eight, 4, _>(way, row, out),
-            _ => tiles::<Eight, 4, _>(Mixed(&ways), row, out),
-        }
-    }
+    // SAFETY: the caller's promise.
+    unsafe { ways::conv::<Eight, 4, Way, _>(row, &mut Places::new(), Apart, out) }
 }
 
-/// A way through segments of one shape: one tap, or three, of so many bytes, or any.
-#[derive(Clone, Copy)]
-enum Way<'a> {
-    Four1(Near<'a, 1, 1, 2>),
-    Four3(Near<'a, 1, 3, 3>),
-    Eight1(Near<'a, 2, 2, 4>),
-    Eight3(Near<'a, 2, 6, 5>),
-    Sixteen1(Near<'a, 4, 4, 8>),
-    Sixteen3(Near<'a, 4, 12, 10>),
-    Apart(Apart<'a>),
-}
-
-impl<'a> Way<'a> {
-    /// The way through these segments, whose planes have these places.
-    fn new(segments: &'a [Segment<'a>], places: &'a [*const u8]) -> Way<'a> {
-        match (segments[0].stride, segments[0].steps) {
-            (4, 1) => Way::Four1(Near(places)),
-            (4, 3) => Way::Four3(Near(places)),
-            (8, 2) => Way::Eight1(Near(places)),
-            (8, 6) => Way::Eight3(Near(places)),
-            (16, 4) => Way::Sixteen1(Near(places)),
-            (16, 12) => Way::Sixteen3(Near(places)),
-            _ => Way::Apart(Apart(segments)),
-        }
-    }
-}
-
-/// Several ways, one after the other.
-#[derive(Clone, Copy)]
-struct Mixed<'a>(&'a [Way<'a>]);
-
-impl Walk for Mixed<'_> {
-    #[inline(always)]
-    unsafe fn walk(self, sums: &mut Sums, x: usize, weights: &mut *const u8) {
-        for way in self.0 {
-            // SAFETY: the caller's promise.
-            unsafe {
-                match way {
-                    Way::Four1(way) => way.walk(sums, x, weights),
-                    Way::Four3(way) => way.walk(sums, x, weights),
-                    Way::Eight1(way) => way.walk(sums, x, weights),
-                    Way::Eight3(way) => way.walk(sums, x, weights),
-                    Way::Sixteen1(way) => way.walk(sums, x, weights),
-                    Way::Sixteen3(way) => way.walk(sums, x, weights),
-                    Way::Apart(way) => way.walk(sums, x, weights),
-                }
-            }
-        }
-    }
-}
+/// One tap, or three, of 16, 8 or 4 channels, or of four kernel rows of one.
+type Way<'a> = Or<
+    Or<Threes<'a, Taps<4, 12, 10>>, Threes<'a, Taps<2, 6, 5>>>,
+    Or<Or<Each<'a, Taps<4, 4, 8>>, Each<'a, Taps<2, 2, 4>>>, Or<Each<'a, Taps<1, 3, 3>>, Each<'a, Taps<1, 1, 2>>>>,
+>;
 
 /// Windows of `STEPS` steps, `UNITS` of 4 bytes apart; those of all pixels fit `N` registers.
 #[derive(Clone, Copy)]
-struct Near<'a, const UNITS: usize, const STEPS: usize, const N: usize>(&'a [*const u8]);
+struct Taps<const UNITS: usize, const STEPS: usize, const N: usize>;
 
-impl<const UNITS: usize, const STEPS: usize, const N: usize> Walk for Near<'_, UNITS, STEPS, N> {
+impl<const UNITS: usize, const STEPS: usize, const N: usize> Plane for Taps<UNITS, STEPS, N> {
+    const SHAPE: (usize, usize) = (4 * UNITS, 4 * STEPS);
+
     #[inline(always)]
-    unsafe fn walk(self, sums: &mut Sums, x: usize, weights: &mut *const u8) {
-        for place in self.0 {
-            let place = place.wrapping_add(x * 4 * UNITS);
-            // SAFETY: the caller's promise; N registers end less than 16 bytes behind the last window.
-            unsafe { steps::<UNITS, STEPS, N>(sums, &load_values(place), weights) };
-        }
+    unsafe fn add(sums: &mut Sums, place: *const u8, weights: &mut *const u8) {
+        // SAFETY: the caller's promise; N registers end less than 16 bytes behind the last window.
+        unsafe { steps::<UNITS, STEPS, N>(sums, &load_values(place), weights) };
     }
 }
 

@@ -8,12 +8,11 @@
 //! Very few output channels and depthwise convolutions are done with dot products.
 
 use core::arch::aarch64::*;
-use core::ops::Range;
 
 use super::instructions::{load, load_first_4, load_next_4, load_weights, matrix};
-use super::tile::{Sums, Tile, Walk, places, tiles, ways};
-use super::{bytes, detected, flat, narrow};
-use crate::arch::Isa;
+use super::tile::{Sums, Tile};
+use super::ways::{self, Each, Or, Places, Plane, Threes, Walk};
+use super::{Vector128, detected, flat, narrow};
 use crate::arch::job::{ConvRow, DepthwiseRow, Layout, Segment};
 
 /// The proof that this CPU has the matrix extension, and that for dot products.
@@ -27,39 +26,24 @@ impl NeonI8mm {
     }
 }
 
-impl Isa for NeonI8mm {
+impl Vector128 for NeonI8mm {
     const NAME: &'static str = "aarch64-neon-i8mm";
+    const LAYOUT: Layout = LAYOUT;
+    const NARROW: Layout = narrow::DOTS;
 
-    fn layout(self, outputs: usize) -> Option<Layout> {
-        Some(if outputs <= narrow::MOST { narrow::DOTS } else { LAYOUT })
+    unsafe fn conv(row: &ConvRow, out: &mut [i8]) {
+        // SAFETY: the caller's promise.
+        unsafe { conv(row, out) }
     }
 
-    fn conv(self, row: &ConvRow, out: &mut [i8]) {
-        row.check(out);
-        // SAFETY: `self` proves the features; `check` saw to the lengths that the pointers rely on.
-        unsafe { if row.layout == narrow::DOTS { narrow::dots(row, out) } else { conv(row, out) } }
+    unsafe fn narrow(row: &ConvRow, out: &mut [i8]) {
+        // SAFETY: the caller's promise.
+        unsafe { narrow::dots(row, out) }
     }
 
-    fn depthwise(self, row: &DepthwiseRow, out: &mut [i8]) {
-        row.check(out);
-        // SAFETY: as above.
+    unsafe fn depthwise(row: &DepthwiseRow, out: &mut [i8]) {
+        // SAFETY: the caller's promise.
         unsafe { flat::dot_products(row, out) }
-    }
-
-    fn stage(self, from: &[i8], _: &Layout, to: &mut [u8]) {
-        bytes::stage(from, to);
-    }
-
-    fn stage_plane(self, from: &[i8], channels: usize, plane: Range<usize>, to: &mut [u8]) {
-        bytes::stage_plane(from, channels, plane, to);
-    }
-
-    fn interleave(self, rows: [&[i8]; 4], _: u8, to: &mut [u8]) {
-        bytes::interleave(rows, to);
-    }
-
-    fn look_up(self, table: &[i8; 256], from: &[i8], out: &mut [i8]) {
-        bytes::look_up(table, from, out);
     }
 }
 
@@ -107,82 +91,35 @@ impl Tile<4> for Pairs {
 /// The CPU has the extension; `ConvRow::check`.
 #[target_feature(enable = "i8mm")]
 unsafe fn conv(row: &ConvRow, out: &mut [i8]) {
-    let places = places(row.segments);
-    let ways = ways(row.segments, &places, Way::new, Way::Apart(Apart(row.segments)));
-    // SAFETY: the ways go through all segments, each in one that suits it.
-    unsafe {
-        match ways[..] {
-            [Way::One(way)] => tiles::<Pairs, 4, _>(way, row, out),
-            [Way::Three(way)] => tiles::<Pairs, 4, _>(way, row, out),
-            [Way::Apart(way)] => tiles::<Pairs, 4, _>(way, row, out),
-            _ => tiles::<Pairs, 4, _>(Mixed(&ways), row, out),
-        }
-    }
+    // SAFETY: the caller's promise.
+    unsafe { ways::conv::<Pairs, 4, Way, _>(row, &mut Places::new(), Apart, out) }
 }
 
-/// A way through segments of one shape: one tap, or three, of 8 channels, or any.
-#[derive(Clone, Copy)]
-enum Way<'a> {
-    One(Near<'a, 1>),
-    Three(Near<'a, 3>),
-    Apart(Apart<'a>),
-}
-
-impl<'a> Way<'a> {
-    /// The way through these segments, whose planes have these places.
-    fn new(segments: &'a [Segment<'a>], places: &'a [*const u8]) -> Way<'a> {
-        match (segments[0].stride, segments[0].steps) {
-            (8, 1) => Way::One(Near(places)),
-            (8, 3) => Way::Three(Near(places)),
-            _ => Way::Apart(Apart(segments)),
-        }
-    }
-}
-
-/// Several ways, one after the other.
-#[derive(Clone, Copy)]
-struct Mixed<'a>(&'a [Way<'a>]);
-
-impl Walk for Mixed<'_> {
-    #[inline(always)]
-    unsafe fn walk(self, sums: &mut Sums, x: usize, weights: &mut *const u8) {
-        for way in self.0 {
-            // SAFETY: the caller's promise.
-            unsafe {
-                match way {
-                    Way::One(way) => way.walk(sums, x, weights),
-                    Way::Three(way) => way.walk(sums, x, weights),
-                    Way::Apart(way) => way.walk(sums, x, weights),
-                }
-            }
-        }
-    }
-}
+/// One tap, or three.
+type Way<'a> = Or<Threes<'a, Taps<3>>, Each<'a, Taps<1>>>;
 
 /// One tap, or three, of 8 channels, next to each other.
 #[derive(Clone, Copy)]
-struct Near<'a, const TAPS: usize>(&'a [*const u8]);
+struct Taps<const TAPS: usize>;
 
-impl<const TAPS: usize> Walk for Near<'_, TAPS> {
+impl<const TAPS: usize> Plane for Taps<TAPS> {
+    const SHAPE: (usize, usize) = (8, 8 * TAPS);
+
     #[inline(always)]
-    unsafe fn walk(self, sums: &mut Sums, x: usize, weights: &mut *const u8) {
+    unsafe fn add(sums: &mut Sums, mut place: *const u8, weights: &mut *const u8) {
         const { assert!(TAPS == 1 || TAPS == 3) };
-        for place in self.0 {
-            let mut place = place.wrapping_add(8 * x);
-            // SAFETY: the caller's promise; what is loaded ends 8 bytes behind the last window.
-            unsafe {
-                if TAPS == 1 {
-                    step(sums, load_first_4(&mut place), weights);
-                } else {
-                    // The pairs that start with even pixels, and with odd ones.
-                    let [second, fourth, sixth, eighth] = load_next_4(&mut place.wrapping_add(8));
-                    let [first, third, fifth, seventh] = load_first_4(&mut place);
-                    let ninth = load(&mut place);
-                    step(sums, [first, third, fifth, seventh], weights);
-                    step(sums, [second, fourth, sixth, eighth], weights);
-                    step(sums, [third, fifth, seventh, ninth], weights);
-                }
+        // SAFETY: the caller's promise; what is loaded ends 8 bytes behind the last window.
+        unsafe {
+            if TAPS == 1 {
+                return step(sums, load_first_4(&mut place), weights);
             }
+            // The pairs that start with even pixels, and with odd ones.
+            let [second, fourth, sixth, eighth] = load_next_4(&mut place.wrapping_add(8));
+            let [first, third, fifth, seventh] = load_first_4(&mut place);
+            let ninth = load(&mut place);
+            step(sums, [first, third, fifth, seventh], weights);
+            step(sums, [second, fourth, sixth, eighth], weights);
+            step(sums, [third, fifth, seventh, ninth], weights);
         }
     }
 }

@@ -1,16 +1,14 @@
 //! A row of a convolution, tile by tile: what the instruction sets have in common.
 //!
 //! A tile is some pixels by some channels, whose sums stay in sixteen registers from the first step of the window to the
-//! last. An instruction set says what the registers hold ([`Tile`]) and how a step adds to them ([`Walk`]); a walk is
-//! made for windows of a certain shape, in which neighbouring pixels share values.
+//! last. An instruction set says what the registers hold ([`Tile`]); how a window adds to them is a [`Walk`].
 
 use core::arch::aarch64::*;
 
-use heapless::Vec;
-
 use super::epilogue::Epilogue;
 use super::instructions::{start, store_halves, store_quarters};
-use crate::arch::job::{ConvRow, Layout, Segment};
+use super::ways::Walk;
+use crate::arch::job::{ConvRow, Layout};
 
 /// Sixteen registers of sums: four for every 16 values of the output, `16 / channels` pixels.
 pub(super) type Sums = [int32x4_t; 16];
@@ -38,62 +36,6 @@ pub(super) trait Tile<const N: usize> {
     }
 }
 
-/// A way through a window, or through a part of it.
-pub(super) trait Walk: Copy {
-    /// Adds what it gives the pixels from `x` on.
-    ///
-    /// # Safety
-    /// The CPU has the instructions; the pixels are below the row's number rounded up to a tile; `weights` are those of
-    /// this way, for one block. They move behind the last.
-    unsafe fn walk(self, sums: &mut Sums, x: usize, weights: &mut *const u8);
-}
-
-/// Most planes of which the places are listed.
-const MAX_PLACES: usize = 256;
-/// Most runs of equal segments that are walked each in its own way.
-const MAX_RUNS: usize = 8;
-
-/// Where the planes of a window start, segment by segment; what a row's first pixel has there.
-pub(super) type Places = Vec<*const u8, MAX_PLACES>;
-
-/// The places of all planes; none if there are too many.
-pub(super) fn places(segments: &[Segment]) -> Places {
-    let mut places = Vec::new();
-    for segment in segments {
-        for plane in 0..segment.planes {
-            if places.push(segment.input.as_ptr().wrapping_add(plane * segment.pitch)).is_err() {
-                return Vec::new();
-            }
-        }
-    }
-    places
-}
-
-/// A window's ways: what `way` makes of every run of segments of one shape and their places, or `any` for all of them,
-/// where there are too many.
-pub(super) fn ways<'a, W>(
-    segments: &'a [Segment<'a>],
-    places: &'a Places,
-    way: impl Fn(&'a [Segment<'a>], &'a [*const u8]) -> W,
-    any: W,
-) -> Vec<W, MAX_RUNS> {
-    let mut ways = Vec::new();
-    let mut rest = &places[..];
-    for run in segments.chunk_by(|a, b| (a.stride, a.values) == (b.stride, b.values)) {
-        let planes = run.iter().map(|segment| segment.planes).sum();
-        let pushed = rest.split_at_checked(planes).is_some_and(|(places, behind)| {
-            rest = behind;
-            ways.push(way(run, places)).is_ok()
-        });
-        if !pushed {
-            ways.clear();
-            let _ = ways.push(any);
-            break;
-        }
-    }
-    ways
-}
-
 /// The four sums of four registers of partial sums.
 #[inline(always)]
 pub(super) fn add_up(a: int32x4_t, b: int32x4_t, c: int32x4_t, d: int32x4_t) -> int32x4_t {
@@ -119,28 +61,33 @@ pub(super) unsafe fn tiles<T: Tile<N>, const N: usize, W: Walk>(walk: W, row: &C
             let weights = row.weights.as_ptr().add(block * block_len);
             let mut place = out.as_mut_ptr().add(block * channels);
             let present = (row.outputs - block * channels).min(channels);
-            let mut whole = if present == channels { row.pixels / T::PIXELS } else { 0 };
+            // Whole tiles go to their places; of others, the part that is there, by way of a buffer.
+            let whole = if present == channels { row.pixels / T::PIXELS * T::PIXELS } else { 0 };
+            let scales = [0, 4, 8, 12].map(
+                #[inline(always)]
+                |at| vld1q_f32(scales.as_ptr().add(at)),
+            );
+            let mut buffer = [0; 64];
             let mut x = 0;
             while x < row.pixels {
-                let mut sums = start(&bias);
-                walk.walk(&mut sums, x, &mut { weights });
-                let scales = [0, 4, 8, 12].map(
-                    #[inline(always)]
-                    |at| vld1q_f32(scales.as_ptr().add(at)),
-                );
-                let mut values = epilogue.values(T::whole(sums), scales);
-                for i in 0..N {
-                    values[i] = T::ordered(values[i]);
+                let (end, mut to, stride) =
+                    if x < whole { (whole, place, row.out_stride) } else { (x + 1, buffer.as_mut_ptr(), channels) };
+                let first = x;
+                while x < end {
+                    let mut sums = start(&bias);
+                    walk.walk(&mut sums, x, &mut { weights });
+                    let mut values = epilogue.values(T::whole(sums), scales);
+                    for i in 0..N {
+                        values[i] = T::ordered(values[i]);
+                    }
+                    store(values, channels, &mut to, stride);
+                    x += T::PIXELS;
                 }
-                if whole == 0 {
-                    let pixels = T::PIXELS.min(row.pixels - x);
-                    store_some(values, channels, (pixels, present), place, row.out_stride);
-                    place = place.wrapping_add(T::PIXELS * row.out_stride);
-                } else {
-                    whole -= 1;
-                    store(values, channels, &mut place, row.out_stride);
+                if first >= whole {
+                    let pixels = T::PIXELS.min(row.pixels - first);
+                    copy_some(&buffer, channels, (pixels, present), place, row.out_stride);
                 }
-                x += T::PIXELS;
+                place = place.wrapping_add((x - first) * row.out_stride);
             }
         }
     }
@@ -155,7 +102,8 @@ pub(super) unsafe fn tiles<T: Tile<N>, const N: usize, W: Walk>(walk: W, row: &C
 unsafe fn store<const N: usize>(values: [int8x16_t; N], channels: usize, place: &mut *mut i8, stride: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        if stride == channels {
+        // Four channels are never all that there are.
+        if channels == 8 && stride == channels {
             for i in 0..N {
                 vst1q_s8(place.add(16 * i), values[i]);
             }
@@ -172,27 +120,8 @@ unsafe fn store<const N: usize>(values: [int8x16_t; N], channels: usize, place: 
     }
 }
 
-/// Stores the first `present` of the `channels` values of the first pixels.
+/// The first `present` of the `channels` values of the first pixels, as many as are there.
 ///
-/// # Safety
-/// There are so many values at `place`, pixels `stride` apart; no more than four registers.
-#[inline(always)]
-unsafe fn store_some<const N: usize>(
-    values: [int8x16_t; N],
-    channels: usize,
-    (pixels, present): (usize, usize),
-    place: *mut i8,
-    stride: usize,
-) {
-    let mut buffer = [0; 64];
-    for i in 0..N {
-        // SAFETY: a register's bytes.
-        unsafe { vst1q_s8(buffer[16 * i..16 * i + 16].as_mut_ptr(), values[i]) };
-    }
-    // SAFETY: the caller's promise.
-    unsafe { copy_some(&buffer, channels, (pixels, present), place, stride) };
-}
-
 /// # Safety
 /// There is room for `present` values at `place`, and `stride` behind it, so many times.
 #[cold]

@@ -10,92 +10,64 @@ use super::detected;
 use super::vector256::Vector256;
 use crate::arch::Work;
 
-/// The proof that this CPU has AVX-VNNI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AvxVnni(());
+/// A token for an encoding: its name as a kernel, the features that it takes, as a list and in one string, and its
+/// intrinsic.
+macro_rules! encoding {
+    ($(#[$doc:meta])* $token:ident, $name:literal, [$($feature:tt),*] $features:literal, $dot:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $token(());
 
-impl AvxVnni {
-    /// The proof, if this CPU has it.
-    pub fn new() -> Option<AvxVnni> {
-        detected!("avx2", "avxvnni").then_some(AvxVnni(()))
-    }
-}
-
-impl Vector256 for AvxVnni {
-    const NAME: &'static str = "x86_64-avxvnni";
-    const VALUE: usize = 1;
-    const FLIP: u8 = 0x80;
-    const PRODUCTS: bool = false;
-    type Rows = __m256i;
-
-    #[inline(always)]
-    unsafe fn dot(sums: __m256i, values: __m256i, weights: __m256i) -> __m256i {
-        // SAFETY: the caller promises AVX-VNNI.
-        unsafe { _mm256_dpbusd_avx_epi32(sums, values, weights) }
-    }
-
-    #[inline(always)]
-    unsafe fn rows(bytes: __m256i) -> __m256i {
-        bytes
-    }
-
-    #[inline(always)]
-    unsafe fn dot_rows(sums: __m256i, values: __m256i, weights: __m256i) -> __m256i {
-        // SAFETY: the caller promises AVX-VNNI.
-        unsafe { Self::dot(sums, values, weights) }
-    }
-
-    fn enter<W: Work>(self, work: W) {
-        #[target_feature(enable = "avx2,avxvnni")]
-        fn inner<W: Work>(work: W) {
-            work.run();
+        impl $token {
+            /// The proof, if this CPU has it.
+            pub fn new() -> Option<$token> {
+                detected!($($feature),*).then_some($token(()))
+            }
         }
-        // SAFETY: `self` proves the features.
-        unsafe { inner(work) }
-    }
-}
 
-/// The proof that this CPU has AVX-512 F, VL and VNNI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Avx512VlVnni(());
+        impl Vector256 for $token {
+            const NAME: &'static str = $name;
+            const VALUE: usize = 1;
+            const FLIP: u8 = 0x80;
+            const PRODUCTS: bool = false;
+            type Rows = __m256i;
 
-impl Avx512VlVnni {
-    /// The proof, if this CPU has them.
-    pub fn new() -> Option<Avx512VlVnni> {
-        detected!("avx2", "avx512f", "avx512vl", "avx512vnni").then_some(Avx512VlVnni(()))
-    }
-}
+            #[inline(always)]
+            unsafe fn dot(sums: __m256i, values: __m256i, weights: __m256i) -> __m256i {
+                // SAFETY: the caller promises the features.
+                unsafe { $dot(sums, values, weights) }
+            }
 
-impl Vector256 for Avx512VlVnni {
-    const NAME: &'static str = "x86_64-avx512vl-vnni";
-    const VALUE: usize = 1;
-    const FLIP: u8 = 0x80;
-    const PRODUCTS: bool = false;
-    type Rows = __m256i;
+            #[inline(always)]
+            unsafe fn rows(bytes: __m256i) -> __m256i {
+                bytes
+            }
 
-    #[inline(always)]
-    unsafe fn dot(sums: __m256i, values: __m256i, weights: __m256i) -> __m256i {
-        // SAFETY: the caller promises AVX-512 VNNI and VL.
-        unsafe { _mm256_dpbusd_epi32(sums, values, weights) }
-    }
+            #[inline(always)]
+            unsafe fn dot_rows(sums: __m256i, values: __m256i, weights: __m256i) -> __m256i {
+                // SAFETY: the caller promises the features.
+                unsafe { Self::dot(sums, values, weights) }
+            }
 
-    #[inline(always)]
-    unsafe fn rows(bytes: __m256i) -> __m256i {
-        bytes
-    }
-
-    #[inline(always)]
-    unsafe fn dot_rows(sums: __m256i, values: __m256i, weights: __m256i) -> __m256i {
-        // SAFETY: the caller promises AVX-512 VNNI and VL.
-        unsafe { Self::dot(sums, values, weights) }
-    }
-
-    fn enter<W: Work>(self, work: W) {
-        #[target_feature(enable = "avx2,avx512f,avx512vl,avx512vnni")]
-        fn inner<W: Work>(work: W) {
-            work.run();
+            fn enter<W: Work>(self, work: W) {
+                #[target_feature(enable = $features)]
+                fn inner<W: Work>(work: W) {
+                    work.run();
+                }
+                // SAFETY: `self` proves the features.
+                unsafe { inner(work) }
+            }
         }
-        // SAFETY: `self` proves the features.
-        unsafe { inner(work) }
-    }
+    };
+}
+
+encoding! {
+    /// The proof that this CPU has AVX-VNNI.
+    AvxVnni, "x86_64-avxvnni", ["avx2", "avxvnni"] "avx2,avxvnni", _mm256_dpbusd_avx_epi32
+}
+
+encoding! {
+    /// The proof that this CPU has AVX-512 F, VL and VNNI.
+    Avx512VlVnni, "x86_64-avx512vl-vnni",
+    ["avx2", "avx512f", "avx512vl", "avx512vnni"] "avx2,avx512f,avx512vl,avx512vnni", _mm256_dpbusd_epi32
 }

@@ -133,7 +133,7 @@ pub(in crate::ops) fn rows<I: Isa>(
         ring.advance(isa, cx, source, spare);
         let packed = cx.packed.chunks_exact(recipe.packed_len()).nth(kernel_row)?;
         let packed = Packed::new(packed, recipe.count())?;
-        let input = ring.row(cx, source, 0);
+        let input = ring.row(0);
         let mut segments: Vec<Segment, MAX_SEGMENTS> = Vec::new();
         for shape in &recipe.segments {
             segments.push(shape.segment(input, &recipe.layout, columns.count, 0, 1)?).ok()?;

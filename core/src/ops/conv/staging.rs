@@ -6,9 +6,11 @@
 
 use core::ops::Range;
 
+use heapless::Vec;
+
 use super::recipe::Recipe;
 use crate::arch::Isa;
-use crate::arch::job::{Layout, ROWS, SLACK, TILE};
+use crate::arch::job::{Layout, Planes, ROWS, SLACK, TILE};
 use crate::ops::Context;
 use crate::plan::record::Edge;
 use crate::shape::Axis;
@@ -47,17 +49,29 @@ pub(super) fn row_len(layout: &Layout, count: usize, channels: usize) -> usize {
 pub(super) struct Ring<'s> {
     edge: usize,
     layout: Layout,
+    /// How a pixel is cut.
+    cut: Vec<Planes, MAX_CUT>,
     rows: Axis,
     slots: &'s mut [u8],
     row_len: usize,
     count: usize,
     /// The last row staged.
     last: Option<i64>,
-    columns: Columns,
+    /// The input's row, enlarged, under the first kernel row.
+    start: i64,
+    /// Pixels of a staged row, those of them before the input's, and those that are the input's (enlarged).
+    pixels: usize,
+    before: usize,
+    on_row: Range<usize>,
     channels: usize,
+    /// Rows of the input.
+    height: i64,
     upsample: i64,
     zero_point: i8,
 }
+
+/// Most widths of planes that a layout names.
+const MAX_CUT: usize = 4;
 
 /// Rows that a ring holds.
 pub(super) fn ring_rows(rows: &Axis, upsample: u8) -> usize {
@@ -77,94 +91,130 @@ impl<'s> Ring<'s> {
         (rows, columns): (&Axis, Columns),
         scratch: &mut &'s mut [u8],
     ) -> Option<Ring<'s>> {
-        let tensor = cx.input(edge);
-        let channels = usize::from(tensor.channels);
+        let (tensor, size) = (cx.input(edge), cx.size(edge));
+        let (channels, zero_point) = (usize::from(tensor.channels), tensor.zero_point);
         let upsample = cx.edges.get(edge)?.upsample;
         let (count, row_len) = (ring_rows(rows, upsample), row_len(layout, columns.count, channels));
         let (slots, rest) = core::mem::take(scratch).split_at_mut_checked(count * row_len)?;
         *scratch = rest;
-        let zero_point = tensor.zero_point;
-        let (layout, rows, upsample) = (*layout, *rows, upsample.into());
-        Some(Ring { edge, layout, rows, slots, row_len, count, last: None, columns, channels, upsample, zero_point })
+        let (before, on_row) = columns.inside(size.width * u32::from(upsample));
+        let mut cut = Vec::new();
+        for planes in layout.cut(channels) {
+            cut.push(planes).ok()?;
+        }
+        let (layout, rows, height, upsample) = (*layout, *rows, size.rows.into(), upsample.into());
+        let (pixels, last, start) = (columns.count, None, 0);
+        let mut ring = Ring {
+            edge,
+            layout,
+            cut,
+            rows,
+            slots,
+            row_len,
+            count,
+            last,
+            start,
+            pixels,
+            before,
+            on_row,
+            channels,
+            height,
+            upsample,
+            zero_point,
+        };
+        ring.border();
+        Some(ring)
+    }
+
+    /// Fills the pixels beside the input's in every slot, where they stay.
+    fn border(&mut self) {
+        let Ring { layout, pixels, before, zero_point, .. } = *self;
+        let behind = before + self.on_row.len();
+        for slot in self.slots.chunks_exact_mut(self.row_len) {
+            let mut plane = &mut slot[..];
+            for planes in &self.cut {
+                let pixel = planes.width * layout.value;
+                for _ in 0..planes.count {
+                    let (this, rest) = plane.split_at_mut(pixels * pixel);
+                    fill(layout.value, layout.flip, zero_point, &mut this[..before * pixel]);
+                    fill(layout.value, layout.flip, zero_point, &mut this[behind * pixel..]);
+                    plane = rest;
+                }
+            }
+        }
     }
 
     /// The row that input row `at` is a copy of, which is also what it is known by in the ring; rows beyond the input's
     /// are -1 and its height.
-    fn source(&self, at: i64, height: u32) -> i64 {
+    fn source(&self, at: i64) -> i64 {
         // Divisions of 64 bits are slow on small machines.
-        let at = if at < 0 { -1 } else { i64::from(at as u32 / self.upsample as u32) };
-        at.min(height.into())
+        let row = if at < 0 { -1 } else { i64::from(at as u32 / self.upsample as u32) };
+        row.min(self.height)
     }
 
-    /// The slot of such a row.
+    /// Where a row of the input is, if it is there.
     fn slot(&self, source: i64) -> usize {
-        (source + self.count as i64) as u32 as usize % self.count
+        // There is one more than none: rows start with -1.
+        (source + 1) as u32 as usize % self.count
     }
 
     /// Stages what row `y` of the output needs and is not there yet. `spare` has room for a row.
     pub fn advance<I: Isa>(&mut self, isa: I, cx: &Context, y: u32, spare: &mut [i8]) {
-        let (height, rows) = (cx.size(self.edge).rows, self.rows);
+        let rows = self.rows;
         let start = i64::from(y * rows.stride) - i64::from(rows.before);
+        self.start = start;
         if rows.dilation > 1 {
             for tap in 0..rows.kernel {
-                let source = self.source(start + i64::from(tap * rows.dilation), height);
+                let source = self.source(start + i64::from(tap * rows.dilation));
                 self.stage(isa, cx, tap as usize, source, spare);
             }
             return;
         }
-        let end = self.source(start + i64::from(rows.kernel) - 1, height);
-        let first = self.source(start, height).max(self.last.map_or(i64::MIN, |last| last + 1));
+        let end = self.source(start + i64::from(rows.kernel) - 1);
+        let first = self.source(start).max(self.last.map_or(i64::MIN, |last| last + 1));
         for source in first..=end {
             self.stage(isa, cx, self.slot(source), source, spare);
         }
         self.last = Some(end);
     }
 
-    /// Bytes from the first value of kernel row `tap` on, for row `y` of the output.
-    pub fn row(&self, cx: &Context, y: u32, tap: u32) -> &[u8] {
-        let rows = &self.rows;
-        let slot = if rows.dilation > 1 {
-            tap as usize
-        } else {
-            let at = i64::from(y * rows.stride + tap) - i64::from(rows.before);
-            self.slot(self.source(at, cx.size(self.edge).rows))
-        };
+    /// Bytes from the first value of kernel row `tap` on, for the row of the output that was last advanced to.
+    #[inline]
+    pub fn row(&self, tap: u32) -> &[u8] {
+        let slot =
+            if self.rows.dilation > 1 { tap as usize } else { self.slot(self.source(self.start + i64::from(tap))) };
         &self.slots[slot * self.row_len..][..self.row_len]
     }
 
     /// Stages one row of the input, or one beyond it, into a slot.
     fn stage<I: Isa>(&mut self, isa: I, cx: &Context, slot: usize, source: i64, spare: &mut [i8]) {
-        let (size, layout) = (cx.size(self.edge), &self.layout);
-        let len = self.columns.count * layout.room(self.channels) * layout.value;
-        let mut place = &mut self.slots[slot * self.row_len..][..len];
-        if !(0..i64::from(size.rows)).contains(&source) {
-            return fill(layout.value, layout.flip, self.zero_point, place);
+        let Ring { layout, channels, pixels, before, .. } = *self;
+        let mut plane = &mut self.slots[slot * self.row_len..][..self.row_len];
+        if !(0..self.height).contains(&source) {
+            return fill(layout.value, layout.flip, self.zero_point, plane);
         }
         let row = cx.row(self.edge, source as u32);
-        let (before, on_row) = self.columns.inside(size.width * self.upsample as u32);
+        let count = self.on_row.len();
         let values = if self.upsample == 1 {
-            &row[on_row.start * self.channels..on_row.end * self.channels]
+            &row[self.on_row.start * channels..self.on_row.end * channels]
         } else {
-            let enlarged = &mut spare[..on_row.len() * self.channels];
-            enlarge(isa, row, self.channels, (self.upsample as usize, on_row.start), enlarged);
+            let enlarged = &mut spare[..count * channels];
+            enlarge(isa, row, channels, (self.upsample as usize, self.on_row.start), enlarged);
             enlarged
         };
-        for planes in layout.cut(self.channels) {
+        for planes in &self.cut {
             let pixel = planes.width * layout.value;
-            for plane in 0..planes.count {
-                let (to, rest) = place.split_at_mut(self.columns.count * pixel);
-                place = rest;
-                let (left, to) = to.split_at_mut(before * pixel);
-                let (middle, right) = to.split_at_mut(on_row.len() * pixel);
-                fill(layout.value, layout.flip, self.zero_point, left);
-                fill(layout.value, layout.flip, self.zero_point, right);
-                if planes.width == self.channels {
-                    isa.stage(values, layout, middle);
+            let end = planes.first + planes.channels;
+            for index in 0..planes.count {
+                let (this, rest) = plane.split_at_mut(pixels * pixel);
+                let to = &mut this[before * pixel..][..count * pixel];
+                if planes.width == channels {
+                    isa.stage(values, &layout, to);
                 } else {
-                    let first = planes.first + plane * planes.width;
-                    let end = (first + planes.width).min(planes.first + planes.channels);
-                    isa.stage_plane(values, self.channels, first..end, middle);
+                    let first = planes.first + index * planes.width;
+                    isa.stage_plane(values, channels, first..(first + planes.width).min(end), to);
                 }
+                plane = rest;
             }
         }
     }

@@ -3,7 +3,8 @@
 //!
 //! The general sum is `2¹⁸·k`, where `k` is made with weights of 1, 3 and 4, and is multiplied with `factor / 2²²`. Powers of
 //! two change nothing about rounding, so `k · (factor / 16)` gives the same integers; and where the factor is 1, integers
-//! alone do.
+//! alone do. Where the zero point is the same on both sides, too, and even, it can be left out: an instruction set may have
+//! a kernel for that, which is the common case.
 
 use core::ops::Range;
 
@@ -11,6 +12,7 @@ use zerocopy::FromBytes;
 use zerocopy::little_endian::I16;
 
 use super::Mix;
+use crate::arch::job::DoubleRow;
 use crate::arch::{Isa, Work};
 use crate::quant::{Clamp, requantize};
 
@@ -31,6 +33,14 @@ pub(super) fn row<I: Isa>(
     scratch: &mut [u8],
     out: &mut [i8],
 ) {
+    let unchanged = factor == 1.0 && mix.zero == i32::from(zero_point) && zero_point % 2 == 0;
+    if unchanged && span.start.is_multiple_of(2) && span.end.is_multiple_of(2) {
+        let Mix { above, below, weight, .. } = *mix;
+        let row = DoubleRow { above, below, weight: weight as i8, channels, first: span.start as usize / 2 };
+        if isa.double(&row, out) {
+            return;
+        }
+    }
     let width = mix.above.len() / channels;
     // Input pixel x makes the output pixels 2x and 2x + 1, of itself and of a neighbour; beyond the edges, the edge is
     // repeated. An odd start or end takes a pixel more, which is not stored.
