@@ -1,18 +1,28 @@
 //! Lays out memory: a linker script per program, from `memory/`, for the machine that the Cargo features choose; and the
-//! zoo's plans, each as a slot of the store.
+//! zoo's plans, each as a slot of the store, its weights in the order of the board's kernel; and the operators of each.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// Where a machine has what: feature, code, its length, plans, RAM.
-const MACHINES: [(&str, [(&str, &str); 4]); 4] = [
-    ("AN385", MPS2),
-    ("AN386", MPS2),
-    ("AN500", MPS2),
+use microtome_core::plan::packed::{Packing, pack, packed_len};
+use microtome_core::{Operators, Plan};
+
+/// Where a machine has what: code, its length, plans, RAM.
+type Origins = [(&'static str, &'static str); 4];
+
+/// Machines: feature, and kernel.
+const MACHINES: [(&str, &str, Origins); 4] = [
+    ("AN385", "scalar", MPS2),
+    ("AN386", "thumbv7em-dsp", MPS2),
+    ("AN500", "thumbv7em-dsp", MPS2),
     // Code in the ITCM, plans and RAM in SRAM, all by their secure addresses.
-    ("AN547", [("@FLASH@", "0x10000000"), ("@FLASH_LEN@", "512K"), ("@PLANS@", "0x11000000"), ("@RAM@", "0x31000000")]),
+    (
+        "AN547",
+        "thumbv8m-mve",
+        [("@FLASH@", "0x10000000"), ("@FLASH_LEN@", "512K"), ("@PLANS@", "0x11000000"), ("@RAM@", "0x31000000")],
+    ),
 ];
-const MPS2: [(&str, &str); 4] =
+const MPS2: Origins =
     [("@FLASH@", "0x00000000"), ("@FLASH_LEN@", "3M"), ("@PLANS@", "0x00300000"), ("@RAM@", "0x20000000")];
 
 /// Programs that have to do with the memory of a real part.
@@ -29,8 +39,8 @@ fn main() -> io::Result<()> {
     for folder in ["memory", "src/bin", "../models/zoo"] {
         println!("cargo::rerun-if-changed={folder}");
     }
-    let chosen = MACHINES.iter().find(|(feature, _)| env::var_os(format!("CARGO_FEATURE_{feature}")).is_some());
-    let (_, origins) = chosen.expect("a board: one of the features an385, an386, an500 and an547");
+    let chosen = MACHINES.iter().find(|(feature, ..)| env::var_os(format!("CARGO_FEATURE_{feature}")).is_some());
+    let (_, kernel, origins) = chosen.expect("a board: one of the features an385, an386, an500 and an547");
     for part in PARTS.iter().chain([&MACHINE]) {
         let folder = out.join(part);
         fs::create_dir_all(&folder)?;
@@ -54,12 +64,19 @@ fn main() -> io::Result<()> {
     if env::var_os("CARGO_FEATURE_DEFMT").is_some() {
         println!("cargo::rustc-link-arg=-Tdefmt.x");
     }
+    let mut operators = String::new();
     for model in MODELS {
-        let plan = fs::read(root.join("../models/zoo").join(model).join("model.mtm"))?;
-        let slot = [&microtome_app::store::header(1, &plan), plan.as_slice()].concat();
+        let file = fs::read(root.join("../models/zoo").join(model).join("model.mtm"))?;
+        let plan = Plan::parse(&file).expect("the zoo's plans are good");
+        let packing = Packing::named(kernel).expect("core has the board's kernel");
+        let mut packed = vec![0; packed_len(&plan, packing)];
+        pack(&plan, packing, &mut packed).expect("it is as long as it should be");
+        let slot = [&microtome_app::store::header(1, &packed), packed.as_slice()].concat();
         fs::write(out.join(model).with_extension("slot"), slot)?;
+        let (name, bits) = (model.replace('-', "_").to_uppercase(), Operators::of(&plan).bits());
+        operators += &format!("/// Operators of `{model}`.\npub const {name}: u32 = {bits:#x};\n");
     }
-    Ok(())
+    fs::write(out.join("operators.rs"), operators)
 }
 
 fn program(path: &Path) -> String {

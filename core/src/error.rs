@@ -104,7 +104,7 @@ impl fmt::Display for PlanError {
                 write!(f, "plan: {place}: {field} is {found}, expected {rule} {limit}")
             }
             PlanError::Real { place, field, found } => {
-                write!(f, "plan: {place}: {field} is {found}, expected a finite number in its range")
+                write!(f, "plan: {place}: {field} is {}, expected a finite number in its range", Real(*found))
             }
             PlanError::Text { place } => write!(f, "plan: {place}: the text is not UTF-8"),
         }
@@ -227,3 +227,59 @@ impl fmt::Display for SessionError {
 }
 
 impl core::error::Error for SessionError {}
+
+/// A real number to about six digits, as `1.25`, or `1.25e-7` where it is very small or very large.
+///
+/// The language's own formatting is exact, which takes a microcontroller 12 KiB of code.
+pub(crate) struct Real(pub f32);
+
+impl fmt::Display for Real {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Real(value) = *self;
+        if value.is_nan() {
+            return f.write_str("NaN");
+        }
+        if value.is_sign_negative() {
+            f.write_str("-")?;
+        }
+        let mut value = value.abs();
+        if value.is_infinite() {
+            return f.write_str("inf");
+        }
+        let mut exponent = 0;
+        if value != 0.0 && !(1e-3..1e6).contains(&value) {
+            while value >= 10.0 {
+                (value, exponent) = (value / 10.0, exponent + 1);
+            }
+            while value < 1.0 {
+                (value, exponent) = (value * 10.0, exponent - 1);
+            }
+        }
+        let mut parts = (value * 1e6 + 0.5) as u64;
+        let mut decimals = 6;
+        while decimals > 0 && parts % 10 == 0 {
+            (parts, decimals) = (parts / 10, decimals - 1);
+        }
+        let unit = 10u64.pow(decimals);
+        write!(f, "{}", parts / unit)?;
+        if decimals > 0 {
+            write!(f, ".{:0digits$}", parts % unit, digits = decimals as usize)?;
+        }
+        if exponent == 0 { Ok(()) } else { write!(f, "e{exponent}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::Real;
+
+    #[test]
+    fn reals_are_readable() {
+        let shown =
+            [0.0, -0.5, 1.25, 4.0, 300.0, 0.001, 1.5e-9, -2e12, f32::INFINITY, f32::NAN].map(|v| Real(v).to_string());
+        assert_eq!(shown, ["0", "-0.5", "1.25", "4", "300", "0.001", "1.5e-9", "-2e12", "inf", "NaN"]);
+        assert_eq!(Real(f32::MIN_POSITIVE).to_string(), "1.175494e-38");
+    }
+}

@@ -8,6 +8,7 @@ pub mod board;
 pub mod host;
 pub mod last;
 pub mod memory;
+pub mod models;
 pub mod program;
 pub mod stack;
 

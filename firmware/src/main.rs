@@ -6,7 +6,8 @@
 use cortex_m_rt::entry;
 use microtome_app::report::Words;
 use microtome_app::{Still, Store, Workspace, frames};
-use microtome_firmware::board::Board;
+use microtome_core::Operators;
+use microtome_firmware::board::{self, Board};
 use microtome_firmware::{link_plan, program};
 use static_cell::ConstStaticCell;
 
@@ -24,7 +25,9 @@ fn main() -> ! {
     let (arena, store) = (ARENA.take(), Store::new(plans));
     let found = program::plan(&store);
     let mut source = Still::new(frames::size(), frames::NUCLEI);
-    let served = program::run(&found, arena, WORKSPACE.take(), &mut source, &mut pulse, &mut Words(lines));
-    program::account::<WIDTH, OPEN>(&found, frames::size(), arena);
+    let kernel = board::kernel::<{ Operators::ALL.bits() }>();
+    let served =
+        program::run(&found, kernel, &mut arena[..], WORKSPACE.take(), &mut source, &mut pulse, &mut Words(lines));
+    program::account::<WIDTH, OPEN>(&found, frames::size(), kernel, arena);
     program::end(served)
 }

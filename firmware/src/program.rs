@@ -4,7 +4,8 @@ use core::fmt::{Display, Write};
 
 use microtome_app::store::{Found, Slot, Store};
 use microtome_app::{Report, RowSource, Served, Workspace, serve};
-use microtome_core::{Frame, Kernel, Setup};
+use microtome_core::session::Arena;
+use microtome_core::{Compute, Frame, Setup};
 
 use crate::board::{self, PlanFlash, Pulse, Serial, exit};
 use crate::memory::Account;
@@ -31,16 +32,19 @@ pub fn idle(why: &dyn Display) -> ! {
 }
 
 /// Segments all that a source gives and reports it; then says, in lines for people, what it took.
-pub fn run<const WIDTH: usize, const OPEN: usize>(
+pub fn run<'a, const WIDTH: usize, const OPEN: usize>(
     found: &Found<'_>,
-    arena: &mut [u8],
+    kernel: impl Compute,
+    arena: impl Into<Arena<'a>>,
     workspace: &'static mut Workspace<WIDTH, OPEN>,
     source: &mut impl RowSource,
     pulse: &mut Pulse,
     report: &mut impl Report,
 ) -> Served {
     let before = pulse.instructions();
-    let kernel = Kernel::best();
+    if found.plan.packing() != Some(kernel.name()) {
+        let _ = writeln!(Serial, "# its weights are packed into memory: `microtome pack` leaves them in flash");
+    }
     let served = serve(&found.plan, kernel, arena, workspace, source, pulse, report);
     let instructions = pulse.instructions() - before;
     let _ = writeln!(Serial, "# board {}, kernel {}, {instructions} instructions", board::NAME, kernel.name());
@@ -49,8 +53,13 @@ pub fn run<const WIDTH: usize, const OPEN: usize>(
 }
 
 /// Says where the memory went, after frames like `frame`.
-pub fn account<const WIDTH: usize, const OPEN: usize>(found: &Found<'_>, frame: Frame, arena: &mut [u8]) {
-    let setup = Setup::alone(Kernel::best());
+pub fn account<const WIDTH: usize, const OPEN: usize>(
+    found: &Found<'_>,
+    frame: Frame,
+    kernel: impl Compute,
+    arena: &mut [u8],
+) {
+    let setup = Setup::alone(kernel);
     let needed = found.plan.arena_len_in(frame, &setup, arena).ok().and_then(|len| len.total());
     let account = Account::now(needed.unwrap_or(usize::MAX), size_of::<Workspace<WIDTH, OPEN>>());
     let _ = writeln!(Serial, "# memory {account}");

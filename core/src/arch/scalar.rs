@@ -6,7 +6,7 @@ use super::job::{ConvRow, DepthwiseRow, Layout};
 use super::{Isa, Work};
 
 /// Runs everywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scalar;
 
 impl Isa for Scalar {

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::error::Real;
+
 /// Why a frame could not be measured. The frame is lost then; [`restart`](super::Objects::restart) begins the next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum MeasureError {
@@ -87,7 +89,7 @@ impl fmt::Display for MeasureError {
                  (WIDTH of Objects<WIDTH, OPEN>), at most 65535 rows and 2^31 - 1 px in all"
             ),
             Self::Grow { grow_px } => {
-                write!(f, "measure: the grow distance is {grow_px} px; expected 0 to 4 px")
+                write!(f, "measure: the grow distance is {} px; expected 0 to 4 px", Real(grow_px))
             }
             Self::Classes { object, border } => write!(
                 f,

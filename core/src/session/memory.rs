@@ -189,6 +189,13 @@ fn packed_in<'p, C: Compute>(plan: &Plan<'p>, setup: &Setup<C>, len: usize) -> O
     (packed.len() == len && packed.as_ptr().addr().is_multiple_of(PACKED_ALIGNMENT)).then_some(packed)
 }
 
+/// The length of an arena, without one. In a function of its own, so that those who have one don't pay with their stack.
+#[cold]
+#[inline(never)]
+fn len_on_the_stack<C: Compute>(plan: &Plan, frame: Frame, setup: &Setup<C>) -> Result<ArenaLen, SessionError> {
+    plan.arena_len_in(frame, setup, &mut [0; STACK_SCRATCH])
+}
+
 /// A whole arena, taken apart.
 pub(super) struct Memory<'a> {
     pub state: State<'a>,
@@ -208,7 +215,7 @@ impl<'a> Memory<'a> {
         let Arena { main, more } = arena;
         // An arena too short even to measure in must not hide how long it should be.
         let len = if main.len() < plan.scratch_len() {
-            plan.arena_len_in(frame, setup, &mut [0; STACK_SCRATCH])?
+            len_on_the_stack(plan, frame, setup)?
         } else {
             plan.arena_len_in(frame, setup, main)?
         };

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use crc::{CRC_32_ISO_HDLC, Crc};
-use microtome_core::{Kernel, Plan};
+use microtome_core::{Compute, Plan};
 
 use crate::fault::Fault;
 use crate::frames::{Scene, Synthetic};
@@ -56,7 +56,7 @@ pub fn run<'a>(
     model: &'a str,
     plan: &Plan<'_>,
     scene: (Scene, u32, u32),
-    kernel: Kernel,
+    kernel: impl Compute,
     arena: &mut [u8],
     workspace: &mut Workspace<WIDTH, OPEN>,
     watchdog: &mut impl Watchdog,

@@ -9,7 +9,7 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 use microtome_core::measure::{Event, Objects, Task};
 use microtome_core::plan::Normalization;
 use microtome_core::session::Arena;
-use microtome_core::{Frame, Kernel, Levels, OutputRow, Plan, Row, Session, SessionError, Setup};
+use microtome_core::{Compute, Frame, Kernel, Levels, OutputRow, Plan, Row, Session, Setup};
 
 use crate::fault::Fault;
 use crate::levels::Histogram;
@@ -42,8 +42,8 @@ enum Place<T> {
 }
 
 /// A plan, opened for frames of one size.
-pub struct Pipeline<'p, 'a, const WIDTH: usize, const OPEN: usize> {
-    session: Session<'p, 'a>,
+pub struct Pipeline<'p, 'a, const WIDTH: usize, const OPEN: usize, C: Compute = Kernel> {
+    session: Session<'p, 'a, C>,
     objects: &'a mut Objects<WIDTH, OPEN>,
     histogram: &'a mut Histogram,
     /// The plan's output that is the mask.
@@ -52,7 +52,7 @@ pub struct Pipeline<'p, 'a, const WIDTH: usize, const OPEN: usize> {
     metered: bool,
 }
 
-impl<'p, 'a, const WIDTH: usize, const OPEN: usize> Pipeline<'p, 'a, WIDTH, OPEN> {
+impl<'p, 'a, const WIDTH: usize, const OPEN: usize, C: Compute> Pipeline<'p, 'a, WIDTH, OPEN, C> {
     /// Opens a plan for frames like `frame`, which runs by `kernel`.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl<'p, 'a, const WIDTH: usize, const OPEN: usize> Pipeline<'p, 'a, WIDTH, OPEN
     pub fn open(
         plan: &Plan<'p>,
         frame: Frame,
-        kernel: Kernel,
+        kernel: C,
         arena: impl Into<Arena<'a>>,
         workspace: &'a mut Workspace<WIDTH, OPEN>,
     ) -> Result<Self, Fault> {
@@ -68,7 +68,7 @@ impl<'p, 'a, const WIDTH: usize, const OPEN: usize> Pipeline<'p, 'a, WIDTH, OPEN
         let mask = plan.mask_output().ok_or(Fault::NoObjects)?;
         let Workspace { objects, histogram } = workspace;
         let objects = renew(objects, task, frame)?;
-        let session = open(plan, frame, kernel, arena.into()).map_err(Fault::Session)?;
+        let session = Session::open_in(plan, frame, arena.into(), Setup::alone(kernel)).map_err(Fault::Session)?;
         histogram.clear();
         Ok(Pipeline { session, objects, histogram, mask, metered: false })
     }
@@ -172,22 +172,6 @@ impl<'p, 'a, const WIDTH: usize, const OPEN: usize> Pipeline<'p, 'a, WIDTH, OPEN
     }
 }
 
-/// A session. In a function of its own, because core's takes 16 KiB of stack where the arena is too short to say how long
-/// it should be; asked here first, that part of it is left out.
-#[inline(never)]
-fn open<'p, 'a>(
-    plan: &Plan<'p>,
-    frame: Frame,
-    kernel: Kernel,
-    Arena { main, more }: Arena<'a>,
-) -> Result<Session<'p, 'a>, SessionError> {
-    if main.len() < plan.scratch_len() {
-        let found = main.len() + more.len();
-        return Err(SessionError::ArenaTooShort { found, expected: plan.arena_len(frame)? });
-    }
-    Session::open_in(plan, frame, Arena { main, more }, Setup::alone(kernel))
-}
-
 /// Objects for frames like `frame`, in place of those before. On the way there they lie on the stack: in a function of
 /// its own, so that they are gone from there when the session is opened.
 #[inline(never)]
@@ -219,7 +203,7 @@ pub struct Served {
 /// [`Fault::Unsent`]: nobody listens any more.
 pub fn serve<'a, const WIDTH: usize, const OPEN: usize>(
     plan: &Plan<'_>,
-    kernel: Kernel,
+    kernel: impl Compute,
     arena: impl Into<Arena<'a>>,
     workspace: &mut Workspace<WIDTH, OPEN>,
     source: &mut impl RowSource,

@@ -7,8 +7,8 @@ use core::fmt::Write;
 
 use cortex_m_rt::entry;
 use microtome_app::{Workspace, digest};
-use microtome_core::{Kernel, Plan};
-use microtome_firmware::board::{Board, exit};
+use microtome_core::{Operators, Plan};
+use microtome_firmware::board::{self, Board, exit};
 use microtome_firmware::program;
 use static_cell::ConstStaticCell;
 
@@ -26,10 +26,11 @@ static WORKSPACE: ConstStaticCell<Workspace<{ digest::WIDTH }, { digest::OPEN }>
 fn main() -> ! {
     let Some(Board { mut lines, mut pulse, .. }) = Board::take() else { program::idle(&"the board is taken") };
     let (arena, workspace) = (ARENA.take(), WORKSPACE.take());
+    let kernel = board::kernel::<{ Operators::ALL.bits() }>();
     for (model, bytes) in ZOO {
         let plan = Plan::parse(bytes).unwrap_or_else(|error| program::idle(&error));
         for scene in digest::SCENES {
-            let line = digest::run(model, &plan, scene, Kernel::best(), arena, workspace, &mut pulse);
+            let line = digest::run(model, &plan, scene, kernel, arena, workspace, &mut pulse);
             let line = line.unwrap_or_else(|fault| program::idle(&fault));
             // The serial line takes everything.
             let _ = writeln!(lines, "{line}");

@@ -6,8 +6,8 @@ use cortex_m_rt::entry;
 use microtome_app::frames::{Scene, Synthetic};
 use microtome_app::{Lines, Store, Workspace};
 use microtome_core::Frame;
-use microtome_firmware::board::Board;
-use microtome_firmware::{link_plan, program};
+use microtome_firmware::board::{self, Board};
+use microtome_firmware::{link_plan, models, program};
 use static_cell::ConstStaticCell;
 
 link_plan!("nuclei-micro");
@@ -17,7 +17,7 @@ const SIZE: (u32, u32) = (96, 96);
 const WIDTH: usize = SIZE.1 as usize;
 const OPEN: usize = 24;
 
-static ARENA: ConstStaticCell<[u8; 22_912]> = ConstStaticCell::new([0; 22_912]);
+static ARENA: ConstStaticCell<[u8; 29_824]> = ConstStaticCell::new([0; 29_824]);
 static WORKSPACE: ConstStaticCell<Workspace<WIDTH, OPEN>> = ConstStaticCell::new(Workspace::EMPTY);
 
 #[entry]
@@ -26,7 +26,9 @@ fn main() -> ! {
     let (arena, store) = (ARENA.take(), Store::new(plans));
     let found = program::plan(&store);
     let mut source = Synthetic::<WIDTH>::new(Scene::Nuclei, SIZE.0, SIZE.1);
-    let served = program::run(&found, arena, WORKSPACE.take(), &mut source, &mut pulse, &mut Lines(lines));
-    program::account::<WIDTH, OPEN>(&found, Frame::grey(SIZE.0, SIZE.1), arena);
+    let kernel = board::kernel::<{ models::NUCLEI_MICRO }>();
+    let served =
+        program::run(&found, kernel, &mut arena[..], WORKSPACE.take(), &mut source, &mut pulse, &mut Lines(lines));
+    program::account::<WIDTH, OPEN>(&found, Frame::grey(SIZE.0, SIZE.1), kernel, arena);
     program::end(served)
 }

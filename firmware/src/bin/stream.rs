@@ -5,7 +5,8 @@
 
 use cortex_m_rt::entry;
 use microtome_app::{Lines, Store, Workspace};
-use microtome_firmware::board::Board;
+use microtome_core::Operators;
+use microtome_firmware::board::{self, Board};
 use microtome_firmware::host::{self, Files};
 use microtome_firmware::{link_plan, program};
 use static_cell::ConstStaticCell;
@@ -15,7 +16,7 @@ link_plan!("nuclei");
 const WIDTH: usize = 640;
 const OPEN: usize = 512;
 
-static ARENA: ConstStaticCell<[u8; 640 * 1024]> = ConstStaticCell::new([0; 640 * 1024]);
+static ARENA: ConstStaticCell<[u8; 1024 * 1024]> = ConstStaticCell::new([0; 1024 * 1024]);
 static WORKSPACE: ConstStaticCell<Workspace<WIDTH, OPEN>> = ConstStaticCell::new(Workspace::EMPTY);
 
 #[entry]
@@ -31,6 +32,15 @@ fn main() -> ! {
     }
     let found = program::plan(&store);
     let mut source = Files::<WIDTH>::new(first, &arguments);
-    let served = program::run(&found, ARENA.take(), WORKSPACE.take(), &mut source, &mut pulse, &mut Lines(lines));
+    let kernel = board::kernel::<{ Operators::ALL.bits() }>();
+    let served = program::run(
+        &found,
+        kernel,
+        &mut ARENA.take()[..],
+        WORKSPACE.take(),
+        &mut source,
+        &mut pulse,
+        &mut Lines(lines),
+    );
     program::end(served)
 }

@@ -25,11 +25,27 @@ pub use cmsdk::{Counter, Dog};
 pub use machine::NAME;
 use microtome_app::Watchdog;
 use microtome_app::store::Emulated;
+use microtome_core::Only;
 
 use crate::memory;
 
 /// Flash for plans: memory that behaves as an STM32G4's flash does, which writes 8 bytes and erases 2 KiB.
 pub type PlanFlash = Emulated<'static, 8, 2048>;
+
+/// The kernels of the CPU.
+#[cfg(any(feature = "an386", feature = "an500"))]
+pub type Isa = microtome_core::arch::cortex_m::Dsp;
+/// The kernels of the CPU.
+#[cfg(feature = "an547")]
+pub type Isa = microtome_core::arch::cortex_m::Mve;
+/// The kernels of the CPU.
+#[cfg(feature = "an385")]
+pub type Isa = microtome_core::arch::Scalar;
+
+/// The kernels of the CPU, with code for these operators only.
+pub fn kernel<const OPERATORS: u32>() -> Only<Isa, OPERATORS> {
+    Only(Isa::default())
+}
 
 /// All that a program needs of the machine.
 pub struct Board {

@@ -11,7 +11,7 @@ use super::{AN386, AN500, Board, printed};
 const ROWS: [(&str, Board, &str); 3] = [
     ("stm32f303", AN386, "`nuclei-micro`, 96x96"),
     ("stm32f411", AN386, "`nuclei-micro`, 320x240"),
-    ("stm32h743", AN500, "`nuclei`, 560x420"),
+    ("stm32h743", AN500, "`nuclei`, 640x480"),
 ];
 
 /// Each program's account is its row of the table.

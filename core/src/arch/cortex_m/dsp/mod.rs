@@ -38,6 +38,13 @@ impl Dsp {
     }
 }
 
+impl Default for Dsp {
+    /// The proof that the Cargo feature is.
+    fn default() -> Dsp {
+        Dsp(())
+    }
+}
+
 impl Isa for Dsp {
     const NAME: &'static str = layout::DSP_NAME;
 

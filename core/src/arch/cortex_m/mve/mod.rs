@@ -36,6 +36,13 @@ impl Mve {
     }
 }
 
+impl Default for Mve {
+    /// The proof that the Cargo feature is.
+    fn default() -> Mve {
+        Mve(())
+    }
+}
+
 impl Isa for Mve {
     const NAME: &'static str = layout::MVE_NAME;
 
