@@ -1,6 +1,67 @@
-//! Puts the linker script where the linker looks for it.
+//! Lays out memory: a linker script per program, from `memory/`, for the machine that the Cargo features choose; and the
+//! zoo's plans, each as a slot of the store.
 
-fn main() {
-    println!("cargo::rustc-link-search={}", env!("CARGO_MANIFEST_DIR"));
-    println!("cargo::rerun-if-changed=memory.x");
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+/// Where a machine has what: feature, code, its length, plans, RAM.
+const MACHINES: [(&str, [(&str, &str); 4]); 4] = [
+    ("AN385", MPS2),
+    ("AN386", MPS2),
+    ("AN500", MPS2),
+    // Code in the ITCM, plans and RAM in SRAM, all by their secure addresses.
+    ("AN547", [("@FLASH@", "0x10000000"), ("@FLASH_LEN@", "512K"), ("@PLANS@", "0x11000000"), ("@RAM@", "0x31000000")]),
+];
+const MPS2: [(&str, &str); 4] =
+    [("@FLASH@", "0x00000000"), ("@FLASH_LEN@", "3M"), ("@PLANS@", "0x00300000"), ("@RAM@", "0x20000000")];
+
+/// Programs that have to do with the memory of a real part.
+const PARTS: [&str; 3] = ["stm32f303", "stm32f411", "stm32h743"];
+/// All that the machine has: every other program, and the tests.
+const MACHINE: &str = "machine";
+
+/// Plans that programs can be linked with.
+const MODELS: [&str; 3] = ["nuclei", "nuclei-micro", "phase"];
+
+fn main() -> io::Result<()> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    for folder in ["memory", "src/bin", "../models/zoo"] {
+        println!("cargo::rerun-if-changed={folder}");
+    }
+    let chosen = MACHINES.iter().find(|(feature, _)| env::var_os(format!("CARGO_FEATURE_{feature}")).is_some());
+    let (_, origins) = chosen.expect("a board: one of the features an385, an386, an500 and an547");
+    for part in PARTS.iter().chain([&MACHINE]) {
+        let folder = out.join(part);
+        fs::create_dir_all(&folder)?;
+        let template = fs::read_to_string(root.join("memory").join(part).with_extension("x"))?;
+        let script = origins.iter().fold(template, |script, (name, value)| script.replace(name, value));
+        fs::write(folder.join("memory.x"), script)?;
+        fs::copy(root.join("memory/sections.x"), folder.join("sections.x"))?;
+    }
+    // Each program finds exactly one memory.x.
+    println!("cargo::rustc-link-arg-bin={}=-L{}", env!("CARGO_PKG_NAME"), out.join(MACHINE).display());
+    println!("cargo::rustc-link-arg-tests=-L{}", out.join(MACHINE).display());
+    for entry in fs::read_dir(root.join("src/bin"))? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let name = program(&path);
+        let part = PARTS.iter().find(|part| **part == name).unwrap_or(&MACHINE);
+        println!("cargo::rustc-link-arg-bin={name}=-L{}", out.join(part).display());
+    }
+    if env::var_os("CARGO_FEATURE_DEFMT").is_some() {
+        println!("cargo::rustc-link-arg=-Tdefmt.x");
+    }
+    for model in MODELS {
+        let plan = fs::read(root.join("../models/zoo").join(model).join("model.mtm"))?;
+        let slot = [&microtome_app::store::header(1, &plan), plan.as_slice()].concat();
+        fs::write(out.join(model).with_extension("slot"), slot)?;
+    }
+    Ok(())
+}
+
+fn program(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

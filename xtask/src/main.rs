@@ -3,6 +3,8 @@
 //! Every step sets up what it needs, or says exactly what to install; none is skipped silently.
 
 mod bench;
+mod firmware;
+mod qemu;
 mod setup;
 mod steps;
 
@@ -30,13 +32,18 @@ enum Command {
     Aarch64,
     /// core under Miri: no undefined behaviour, whatever the arena's alignment.
     Miri,
-    /// core for machines without an operating system; the firmware on a Cortex-M under QEMU.
+    /// core for machines without an operating system; the firmware on Cortex-M boards under QEMU.
     Bare,
+    /// The firmware alone: on every board under QEMU, with its memory and code size.
+    Firmware,
     /// The zoo's models on their held-out frames, where ../shared/data or MICROTOME_DATA is there.
     Zoo,
     /// Measurements beside the peers; see benches/README.md.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Cargo's runner for the firmware.
+    #[command(hide = true)]
+    Qemu(qemu::Qemu),
 }
 
 fn main() -> Result<()> {
@@ -58,8 +65,10 @@ fn main() -> Result<()> {
         Command::Miri => steps::miri(&sh)?,
         Command::Aarch64 => steps::aarch64(&sh)?,
         Command::Bare => steps::bare(&sh)?,
+        Command::Firmware => firmware::all(&sh)?,
         Command::Zoo => steps::zoo(&sh)?,
         Command::Bench(what) => bench::bench(&sh, &what)?,
+        Command::Qemu(options) => std::process::exit(qemu::run(&options)?),
     }
     println!("\nxtask: all done");
     Ok(())

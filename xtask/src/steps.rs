@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::setup;
+use crate::{firmware, setup};
 
 /// Crates that don't depend on tract.
 const LIGHT: [&str; 6] = ["-p", "microtome-core", "-p", "microtome-tests", "-p", "xtask"];
@@ -15,7 +15,8 @@ const HEAVY: [&str; 6] = ["-p", "microtome-compiler", "-p", "microtome", "-p", "
 const BARE: [&str; 4] =
     ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "riscv32imac-unknown-none-elf", "wasm32-unknown-unknown"];
 
-fn title(text: &str) {
+/// A step's headline.
+pub fn title(text: &str) {
     println!("\n== {text}");
 }
 
@@ -114,26 +115,14 @@ pub fn aarch64(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// core without an operating system.
+/// core without an operating system, and the firmware.
 pub fn bare(sh: &Shell) -> Result<()> {
     title("bare metal");
     setup::targets(sh, &BARE)?;
     for target in BARE {
         cmd!(sh, "cargo check --quiet -p microtome-core --target {target}").run()?;
     }
-    title("Cortex-M4, under qemu-system-arm");
-    setup::tools(sh, &[setup::QEMU_ARM])?;
-    // Its own workspace, with its own .cargo/config.toml, which cargo reads from where it is started.
-    let expected = sh.read_file("firmware/src/main.out")?;
-    let _folder = sh.push_dir("firmware");
-    cmd!(sh, "cargo fmt --check").run()?;
-    cmd!(sh, "cargo clippy --quiet --release -- -D warnings").run()?;
-    let printed = cmd!(sh, "cargo run --quiet --release").quiet().read()?;
-    println!("{printed}");
-    if printed.trim_end() != expected.trim_end() {
-        bail!("the firmware printed something else than firmware/src/main.out");
-    }
-    Ok(())
+    firmware::all(sh)
 }
 
 /// The frames that are not part of the repository, where they are there.
