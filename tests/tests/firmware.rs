@@ -24,7 +24,8 @@ fn the_demo() {
         let (mut arena, mut workspace) = (vec![0; ARENA], Box::new(Workspace::<96, 64>::EMPTY));
         let mut source = Still::new(frames::size(), frames::NUCLEI);
         let mut words = Words(String::new());
-        let served = serve(&plan, kernel, &mut arena, &mut workspace, &mut source, &mut Unwatched, &mut words);
+        let served =
+            serve(&plan, kernel, arena.as_mut_slice(), &mut workspace, &mut source, &mut Unwatched, &mut words);
         assert_eq!(served, Ok(Served { frames: 1, faults: 0 }));
         assert_eq!(words.0, include_str!("../../firmware/src/main.out"), "by {}", kernel.name());
     }

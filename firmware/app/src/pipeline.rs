@@ -8,6 +8,7 @@ use core::cell::RefCell;
 use crc::{CRC_32_ISO_HDLC, Crc};
 use microtome_core::measure::{Event, Objects, Task};
 use microtome_core::plan::Normalization;
+use microtome_core::session::Arena;
 use microtome_core::{Frame, Kernel, Levels, OutputRow, Plan, Row, Session, SessionError, Setup};
 
 use crate::fault::Fault;
@@ -60,14 +61,14 @@ impl<'p, 'a, const WIDTH: usize, const OPEN: usize> Pipeline<'p, 'a, WIDTH, OPEN
         plan: &Plan<'p>,
         frame: Frame,
         kernel: Kernel,
-        arena: &'a mut [u8],
+        arena: impl Into<Arena<'a>>,
         workspace: &'a mut Workspace<WIDTH, OPEN>,
     ) -> Result<Self, Fault> {
         let task = plan.post().measure_task().ok_or(Fault::NoObjects)?;
         let mask = plan.mask_output().ok_or(Fault::NoObjects)?;
         let Workspace { objects, histogram } = workspace;
         let objects = renew(objects, task, frame)?;
-        let session = open(plan, frame, kernel, arena).map_err(Fault::Session)?;
+        let session = open(plan, frame, kernel, arena.into()).map_err(Fault::Session)?;
         histogram.clear();
         Ok(Pipeline { session, objects, histogram, mask, metered: false })
     }
@@ -178,12 +179,13 @@ fn open<'p, 'a>(
     plan: &Plan<'p>,
     frame: Frame,
     kernel: Kernel,
-    arena: &'a mut [u8],
+    Arena { main, more }: Arena<'a>,
 ) -> Result<Session<'p, 'a>, SessionError> {
-    if arena.len() < plan.scratch_len() {
-        return Err(SessionError::ArenaTooShort { found: arena.len(), expected: plan.arena_len(frame)? });
+    if main.len() < plan.scratch_len() {
+        let found = main.len() + more.len();
+        return Err(SessionError::ArenaTooShort { found, expected: plan.arena_len(frame)? });
     }
-    Session::open(plan, frame, arena, Setup::alone(kernel))
+    Session::open_in(plan, frame, Arena { main, more }, Setup::alone(kernel))
 }
 
 /// Objects for frames like `frame`, in place of those before. On the way there they lie on the stack: in a function of
@@ -215,15 +217,16 @@ pub struct Served {
 ///
 /// # Errors
 /// [`Fault::Unsent`]: nobody listens any more.
-pub fn serve<const WIDTH: usize, const OPEN: usize>(
+pub fn serve<'a, const WIDTH: usize, const OPEN: usize>(
     plan: &Plan<'_>,
     kernel: Kernel,
-    arena: &mut [u8],
+    arena: impl Into<Arena<'a>>,
     workspace: &mut Workspace<WIDTH, OPEN>,
     source: &mut impl RowSource,
     watchdog: &mut impl Watchdog,
     report: &mut impl Report,
 ) -> Result<Served, Fault> {
+    let Arena { main, more } = arena.into();
     let mut served = Served::default();
     let mut next = source.begin();
     loop {
@@ -238,6 +241,7 @@ pub fn serve<const WIDTH: usize, const OPEN: usize>(
                 continue;
             }
         };
+        let arena = Arena { main: &mut *main, more: &mut *more };
         let mut pipeline = match Pipeline::open(plan, frame, kernel, arena, workspace) {
             Ok(pipeline) => pipeline,
             Err(fault) => {

@@ -104,7 +104,8 @@ fn too_many_objects(kit: &mut Kit, mut watchdog: &mut dyn Watchdog) {
     let mut workspace = Workspace::<96, 3>::EMPTY;
     let mut lines = Lines(Seen::default());
     let mut source = Synthetic::<96>::new(Scene::Squares, 48, 64);
-    let served = serve(&plan, Kernel::Scalar, &mut kit.arena, &mut workspace, &mut source, &mut watchdog, &mut lines);
+    let served =
+        serve(&plan, Kernel::Scalar, kit.arena.as_mut_slice(), &mut workspace, &mut source, &mut watchdog, &mut lines);
     assert_eq!(served, Ok(Served { frames: 0, faults: 1 }));
     let fault = lines.0.fault.text();
     assert!(fault.starts_with("fault n=0 at=measure ") && fault.contains("more than 3 objects are open"), "{fault}");
