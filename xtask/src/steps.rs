@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{firmware, setup};
+use crate::{firmware, openmv, setup};
 
 /// Crates that don't depend on tract.
 const LIGHT: [&str; 6] = ["-p", "microtome-core", "-p", "microtome-tests", "-p", "xtask"];
@@ -122,7 +122,8 @@ pub fn bare(sh: &Shell) -> Result<()> {
     for target in BARE {
         cmd!(sh, "cargo check --quiet -p microtome-core --target {target}").run()?;
     }
-    firmware::all(sh)
+    firmware::all(sh)?;
+    openmv::openmv(sh)
 }
 
 /// The frames that are not part of the repository, where they are there.
