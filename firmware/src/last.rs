@@ -5,6 +5,7 @@ use core::arch::naked_asm;
 use core::fmt::Write;
 use core::panic::PanicInfo;
 
+use cortex_m::peripheral::SCB;
 use cortex_m_rt::exception;
 
 use crate::board::{Serial, exit};
@@ -41,8 +42,13 @@ unsafe extern "C" fn HardFault() -> ! {
 /// Bytes that the CPU stores on a fault, FPU and all, before it asks for the handler.
 const STACKED: usize = 128;
 
+/// The bit of the fault status that says that Armv8-M's limit of the stack was hit.
+const STACK_LIMIT: u32 = 1 << 20;
+
 extern "C" fn report(pointer: usize) -> ! {
-    let what = if pointer < stack::end() + STACKED { "the stack overflowed" } else { "a hard fault" };
+    // SAFETY: a register that every Cortex-M of these boards has; reading it changes nothing.
+    let limit = unsafe { (*SCB::PTR).cfsr.read() } & STACK_LIMIT != 0;
+    let what = if limit || pointer < stack::end() + STACKED { "the stack overflowed" } else { "a hard fault" };
     let _ = writeln!(Serial, "# fault: {what}, stack pointer {pointer:08x}, end of the stack {:08x}", stack::end());
     exit(FAULT)
 }

@@ -57,8 +57,9 @@ pub fn all(sh: &Shell) -> Result<()> {
         cmd!(sh, "cargo test --quiet --release {flags...}").run()?;
         programs::bad_ends(sh, board)?;
     }
-    title("firmware: frames of the host, and the log");
+    title("firmware: frames and plans of the host, and the log");
     programs::stream(sh, &AN386)?;
+    programs::update(sh, &AN386)?;
     programs::log(sh, &AN386)?;
     title("firmware: memory");
     account::check(sh)?;

@@ -35,7 +35,8 @@ const PART: [Region; 6] = [
     Region { name: "SRAM4: lines", start: 0x3800_0000, len: 64 * KIB },
 ];
 
-/// Builds and checks the board's program. Four and a half minutes of one core from nothing, ten seconds once it is built.
+/// Builds and checks the board's program. Four and a half minutes of one core from nothing, a second if nothing
+/// changed.
 pub fn openmv(sh: &Shell) -> Result<()> {
     title("firmware: OpenMV Cam H7");
     setup::targets(sh, &[TARGET])?;

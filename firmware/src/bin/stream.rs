@@ -1,5 +1,5 @@
 //! Segments frames of the host, and answers in the line protocol: `cargo run --release --bin stream -- a.pgm b.pgm`, or
-//! `-- --size 640x480 a.raw`. Frames are up to 640 pixels wide.
+//! `-- --size 640x480 a.raw`. Frames are up to 640 pixels wide. `--plan model.mtm` before them updates the store first.
 #![no_std]
 #![no_main]
 
@@ -21,10 +21,16 @@ static WORKSPACE: ConstStaticCell<Workspace<WIDTH, OPEN>> = ConstStaticCell::new
 #[entry]
 fn main() -> ! {
     let Some(Board { lines, mut pulse, plans }) = Board::take() else { program::idle(&"the board is taken") };
-    let store = Store::new(plans);
+    let mut store = Store::new(plans);
+    let arguments = host::arguments().unwrap_or_else(|_| program::idle(&"no command line of up to 4096 bytes"));
+    let next = || (&arguments).next().and_then(Result::ok);
+    let mut first = next();
+    if first == Some("--plan") {
+        next().into_iter().for_each(|name| host::update(&mut store, name));
+        first = next();
+    }
     let found = program::plan(&store);
-    let names = host::arguments().unwrap_or_else(|_| program::idle(&"no command line of up to 4096 bytes"));
-    let mut source = Files::<WIDTH>::new(&names);
+    let mut source = Files::<WIDTH>::new(first, &arguments);
     let served = program::run(&found, ARENA.take(), WORKSPACE.take(), &mut source, &mut pulse, &mut Lines(lines));
     program::end(served)
 }

@@ -77,6 +77,31 @@ fault n=2 at=source what=\"source: the file cannot be opened\"
 frame n=3 width=96 height=96 low=8 high=132
 end n=3 objects=6 area=1647 mask=ba762acf";
 
+/// An update of the plan, good or bad, and which plan then runs: the arguments, and the end of the frame.
+const UPDATES: [(&str, &str, &str); 2] = [
+    ("../models/zoo/nuclei-micro/model.mtm", "# update: ", "objects=5 area=1556 mask=05623583"),
+    (
+        "README.md",
+        "# update failed: README.md: plan: the file does not start with MTM1",
+        "objects=6 area=1647 mask=ba762acf",
+    ),
+];
+
+/// A plan that is brought while the device runs replaces the one before it, and a file that is none does not.
+pub fn update(sh: &Shell, board: &Board) -> Result<()> {
+    let frame = sh.create_temp_dir()?;
+    let path = frame.path().join("frame.grey");
+    sh.copy_file("app/frames/nuclei-96x96.grey", &path)?;
+    for (plan, says, end) in UPDATES {
+        let flags = run_flags(board, "stream");
+        let printed = cmd!(sh, "cargo run {flags...} -- --plan {plan} --size 96x96 {path}").quiet().read()?;
+        let right = printed.starts_with(says) && printed.lines().any(|line| line.contains(end));
+        ensure!(right, "stream --plan {plan}: found\n{printed}\nexpected\n{says}…\n{end}");
+    }
+    println!("a plan is updated, and a bad one is not");
+    Ok(())
+}
+
 /// The log, decoded by the runner.
 pub fn log(sh: &Shell, board: &Board) -> Result<()> {
     let flags = run_flags(board, "microtome-firmware");

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use object::{Object, ObjectSection, SectionKind};
+use object::elf::SHF_ALLOC;
+use object::{Object, ObjectSection, SectionFlags};
 use xshell::{Shell, cmd};
 
 use super::AN386;
@@ -13,8 +14,8 @@ use super::AN386;
 const PROGRAM: &str = "stm32f411";
 /// Bytes of the frame that is built into it.
 const FRAME: u64 = 96 * 96;
-/// Cargo profiles, and the most that they may take, in KiB.
-const PROFILES: [(&str, u64); 2] = [("release", 116), ("size", 96)];
+/// Cargo profiles, and the most that they may take, in KiB. (12 of either are core's, which prints two real numbers.)
+const PROFILES: [(&str, u64); 2] = [("release", 106), ("size", 96)];
 
 /// Prints the sizes; fails if one is over its limit.
 pub fn check(sh: &Shell) -> Result<()> {
@@ -44,8 +45,9 @@ fn flash(program: &Path) -> Result<u64> {
     let bytes = std::fs::read(program)?;
     let elf = object::File::parse(&*bytes)?;
     let flash = elf.sections().filter(|section| {
-        let kind = matches!(section.kind(), SectionKind::Text | SectionKind::ReadOnlyData | SectionKind::Data);
-        kind && section.name() != Ok(".plans")
+        let SectionFlags::Elf { sh_flags } = section.flags() else { return false };
+        // What is loaded, and takes room in the file: not the zeros of .bss.
+        sh_flags & u64::from(SHF_ALLOC) != 0 && section.file_range().is_some() && section.name() != Ok(".plans")
     });
     Ok(flash.map(|section| section.size()).sum())
 }
