@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::{env, fs, io};
 
-use microtome_core::{Frame, Kernel, Plan, Setup};
+use microtome_core::session::Arena;
+use microtome_core::{Frame, Kernel, Plan, Session, Setup};
 
 /// Where programs start behind OpenMV's bootloader and file system, and where without (RM0433: sectors of 128 KiB).
 const START: [(&str, &str); 2] = [("0x08040000", "behind the bootloader"), ("0x08000000", "bare")];
@@ -35,12 +36,14 @@ fn main() -> io::Result<()> {
     fs::write(out.join("plan.slot"), slot)
 }
 
-/// A plan that does not fit the part is no program: what the linker cannot count is counted here.
+/// A plan that does not fit the part is no program: what the linker cannot count is counted here, by opening a session in
+/// banks as large as the part's.
 fn check(model: &str, plan: &[u8], frame: Frame) {
     let plan = Plan::parse(plan).expect("a plan of the zoo");
     let scalar = Kernel::named("scalar").expect("the kernel that every machine has");
-    let mut scratch = vec![0; plan.scratch_len()];
-    let len = plan.arena_len_in(frame, &Setup::alone(scalar), &mut scratch).expect("frames that the network takes");
-    let (needed, room) = (len.total().expect("an arena"), BANKS[0] + BANKS[1]);
-    assert!(needed <= room, "{model}: an arena of {needed} bytes, where {room} have room");
+    let [mut main, mut more] = BANKS.map(|len| vec![0; len]);
+    let arena = Arena { main: &mut main, more: &mut more };
+    if let Err(error) = Session::open_in(&plan, frame, arena, Setup::alone(scalar)) {
+        panic!("{model} does not fit the part's RAM: {error}");
+    }
 }
