@@ -5,6 +5,7 @@
 mod bench;
 mod firmware;
 mod guest;
+mod openmv;
 mod qemu;
 mod setup;
 mod steps;
@@ -35,8 +36,10 @@ enum Command {
     Miri,
     /// core for machines without an operating system; the firmware on Cortex-M boards under QEMU.
     Bare,
-    /// The firmware alone: on every board under QEMU, with its memory and code size.
+    /// The firmware alone: on every board under QEMU, with its memory and code size; and the OpenMV Cam H7's.
     Firmware,
+    /// The OpenMV Cam H7's program: built, checked, and held against the part's memory.
+    Openmv,
     /// The zoo's models on their held-out frames, where ../shared/data or MICROTOME_DATA is there.
     Zoo,
     /// Measurements beside the peers; see benches/README.md.
@@ -66,7 +69,11 @@ fn main() -> Result<()> {
         Command::Miri => steps::miri(&sh)?,
         Command::Aarch64 => steps::aarch64(&sh)?,
         Command::Bare => steps::bare(&sh)?,
-        Command::Firmware => firmware::all(&sh)?,
+        Command::Firmware => {
+            firmware::all(&sh)?;
+            openmv::openmv(&sh)?;
+        }
+        Command::Openmv => openmv::openmv(&sh)?,
         Command::Zoo => steps::zoo(&sh)?,
         Command::Bench(what) => bench::bench(&sh, &what)?,
         Command::Qemu(options) => std::process::exit(qemu::run(&options)?),

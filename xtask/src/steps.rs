@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{firmware, guest, setup};
+use crate::{firmware, guest, openmv, setup};
 
 /// Crates that don't depend on tract.
 const LIGHT: [&str; 6] = ["-p", "microtome-core", "-p", "microtome-tests", "-p", "xtask"];
@@ -130,7 +130,8 @@ pub fn bare(sh: &Shell) -> Result<()> {
         machine.lint(sh)?;
         println!("{}", machine.run(sh, &["conformance", machine.kernel, SEEDS, "FILE"])?);
     }
-    firmware::all(sh)
+    firmware::all(sh)?;
+    openmv::openmv(sh)
 }
 
 /// The frames that are not part of the repository, where they are there.

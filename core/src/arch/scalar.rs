@@ -6,8 +6,13 @@ use super::job::{ConvRow, DepthwiseRow, Layout};
 use super::{Isa, Work};
 
 /// Runs everywhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scalar;
+
+impl Scalar {
+    /// Every CPU runs it.
+    pub const NEW: Scalar = Scalar;
+}
 
 impl Isa for Scalar {
     const NAME: &'static str = "scalar";

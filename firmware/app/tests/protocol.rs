@@ -13,7 +13,7 @@ fn served<R: Report>(report: &mut R) -> Result<Served, Fault> {
     let plan = Plan::parse(MICRO).expect("the zoo's plan");
     let (mut arena, mut workspace) = (vec![0; 32 << 10], Box::new(Workspace::<96, 32>::EMPTY));
     let mut source = Synthetic::<96>::new(Scene::Nuclei, 48, 96);
-    serve(&plan, Kernel::Scalar, &mut arena, &mut workspace, &mut source, &mut Unwatched, report)
+    serve(&plan, Kernel::Scalar, arena.as_mut_slice(), &mut workspace, &mut source, &mut Unwatched, report)
 }
 
 #[test]

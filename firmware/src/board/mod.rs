@@ -43,8 +43,8 @@ pub type Isa = microtome_core::arch::cortex_m::Mve;
 pub type Isa = microtome_core::arch::Scalar;
 
 /// The kernels of the CPU, with code for these operators only.
-pub fn kernel<const OPERATORS: u32>() -> Only<Isa, OPERATORS> {
-    Only(Isa::default())
+pub const fn kernel<const OPERATORS: u32>() -> Only<Isa, OPERATORS> {
+    Only(Isa::NEW)
 }
 
 /// All that a program needs of the machine.
