@@ -257,7 +257,7 @@ impl fmt::Display for Real {
         }
         let mut parts = (value * 1e6 + 0.5) as u64;
         let mut decimals = 6;
-        while decimals > 0 && parts % 10 == 0 {
+        while decimals > 0 && parts.is_multiple_of(10) {
             (parts, decimals) = (parts / 10, decimals - 1);
         }
         let unit = 10u64.pow(decimals);

@@ -191,7 +191,7 @@ impl TypedOp for Island {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         let shape = inputs[0].shape.as_concrete().ok_or_else(|| format_err!("an island wants a size"))?;
         let shapes = self.shapes(shape).map_err(|e| format_err!("{e}"))?;
-        Ok(shapes.iter().map(|shape| f32::fact(shape)).collect())
+        Ok(shapes.iter().map(f32::fact).collect())
     }
 }
 
