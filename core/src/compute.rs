@@ -17,7 +17,7 @@ use crate::arch::parts::Part;
 use crate::arch::{Isa, Kernel, with_isa};
 use crate::ops::input::{self, Converter};
 use crate::ops::{self, Context};
-use crate::plan::{Op, Operator, Plan};
+use crate::plan::{Operator, Operators};
 
 /// What a session computes with; see the [module](self).
 pub trait Compute: sealed::Compute {
@@ -47,52 +47,12 @@ pub(crate) mod sealed {
     }
 }
 
-/// A set of operators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Operators(u32);
-
-impl Operators {
-    /// All there are.
-    pub const ALL: Operators = Operators(u32::MAX);
-
-    /// Those that a plan uses.
-    pub fn of(plan: &Plan) -> Operators {
-        Operators(plan.operators().fold(0, |bits, operator| bits | 1 << operator.op.kind()))
-    }
-
-    /// As a number, for [`Only`].
-    pub const fn bits(self) -> u32 {
-        self.0
-    }
-
-    /// The set of this number.
-    pub const fn from_bits(bits: u32) -> Operators {
-        Operators(bits)
-    }
-
-    /// These and those.
-    #[must_use]
-    pub const fn union(self, other: Operators) -> Operators {
-        Operators(self.0 | other.0)
-    }
-
-    /// Whether this is one of them.
-    pub fn contains(self, op: &Op) -> bool {
-        self.has(op.kind())
-    }
-
-    /// The same, by [kind](crate::plan::op::kind).
-    pub(crate) const fn has(self, kind: u8) -> bool {
-        self.0 >> kind & 1 != 0
-    }
-}
-
 /// The kernels of one instruction set, and the operators of one set ([`Operators::bits`]): nothing else is compiled in.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Only<I, const OPERATORS: u32 = { u32::MAX }>(pub I);
 
 impl<I: Isa, const OPERATORS: u32> sealed::Compute for Only<I, OPERATORS> {
-    const OPERATORS: Operators = Operators(OPERATORS);
+    const OPERATORS: Operators = Operators::from_bits(OPERATORS);
 
     fn layout(self, outputs: usize) -> Option<Layout> {
         self.0.layout(outputs)

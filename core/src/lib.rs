@@ -49,9 +49,9 @@ pub mod session;
 pub mod shape;
 
 pub use arch::Kernel;
-pub use compute::{Compute, Only, Operators};
+pub use compute::{Compute, Only};
 pub use error::{PlanError, SessionError};
-pub use plan::{Levels, Plan};
+pub use plan::{Levels, Operators, Plan};
 pub use session::{Alone, Arena, ArenaLen, Crew, Frame, Layout, OutputRow, Row, Session, Setup, Watch};
 
 #[cfg(any(test, feature = "std"))]

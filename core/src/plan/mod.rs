@@ -30,7 +30,7 @@ pub mod strips;
 mod check;
 pub(crate) mod view;
 
-pub use op::{Classify, Conv, Coordinates, Nearest, Op, Operator, Order, PadMode, Pool, Resize};
+pub use op::{Classify, Conv, Coordinates, Nearest, Op, Operator, Operators, Order, PadMode, Pool, Resize};
 pub use view::{Alignment, Input, Levels, Normalization, Output, Plan, Post, Role, Task, Tensor};
 
 /// Ring rows of a tensor that is kept whole: global pooling, squeeze-and-excite.

@@ -2,6 +2,7 @@
 
 use zerocopy::little_endian::{F32, I32, U32};
 
+use super::Plan;
 use super::record::Edge;
 use crate::quant::Clamp;
 use crate::shape::Window;
@@ -209,4 +210,44 @@ pub enum Classify {
         /// Threshold in the input's own int8 steps.
         threshold: i8,
     },
+}
+
+/// A set of operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operators(u32);
+
+impl Operators {
+    /// All there are.
+    pub const ALL: Operators = Operators(u32::MAX);
+
+    /// Those that a plan uses.
+    pub fn of(plan: &Plan) -> Operators {
+        Operators(plan.operators().fold(0, |bits, operator| bits | 1 << operator.op.kind()))
+    }
+
+    /// As a number, for [`Only`].
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The set of this number.
+    pub const fn from_bits(bits: u32) -> Operators {
+        Operators(bits)
+    }
+
+    /// These and those.
+    #[must_use]
+    pub const fn union(self, other: Operators) -> Operators {
+        Operators(self.0 | other.0)
+    }
+
+    /// Whether this is one of them.
+    pub fn contains(self, op: &Op) -> bool {
+        self.has(op.kind())
+    }
+
+    /// The same, by [kind].
+    pub(crate) const fn has(self, kind: u8) -> bool {
+        self.0 >> kind & 1 != 0
+    }
 }
