@@ -20,7 +20,7 @@ pub const WIDTH: usize = 104;
 /// Most objects that are open at once in any of the scenes.
 pub const OPEN: usize = 64;
 /// Bytes of arena that are enough for every scene and every model of the zoo.
-pub const ARENA: usize = 192 * 1024;
+pub const ARENA: usize = 512 * 1024;
 
 /// What every machine runs, with every model: scene, rows, columns. Sizes that no pooling divides are among them.
 pub const SCENES: [(Scene, u32, u32); 5] = [
