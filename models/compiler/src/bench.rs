@@ -156,7 +156,7 @@ impl Bench<'_> {
         let values = &self.graph.values;
         let mut histograms = vec![Histogram::default(); values.len()];
         let mut means: Vec<(Vec<f64>, f64)> = values.iter().map(|v| (vec![0.0; v.channels], 0.0)).collect();
-        let mut runs = Runs { model: self.model, names: self.names(), ready: None };
+        let mut runs = Runs::new(self.model, self.names());
         for (done, image) in self.images.iter().enumerate().filter(|_| !prescribed) {
             progress(Progress { stage: "calibrate", done, total: self.images.len() });
             let found = runs.run(image)?;
@@ -208,7 +208,7 @@ impl Bench<'_> {
             .collect();
         let bytes = emit::plan(program, &all, self.envelope)?;
         let plan = Plan::parse(&bytes)?;
-        let mut runs = Runs { model: self.model, names: self.names(), ready: None };
+        let mut runs = Runs::new(self.model, self.names());
         for (image, _) in &self.measured {
             let (found, expected) = (measure::run(&plan, image)?, runs.run(image)?);
             for (i, operator) in program.operators.iter().enumerate() {
@@ -224,15 +224,21 @@ impl Bench<'_> {
     }
 }
 
-/// Float runs with every value as an output; the model is prepared again only when the size changes.
+/// Float runs with values as outputs; the model is prepared again only when the size changes.
 pub(crate) struct Runs<'a> {
     model: &'a Model,
     names: Vec<String>,
     ready: Option<(Vec<usize>, Values)>,
 }
 
-impl Runs<'_> {
-    fn run(&mut self, image: &Tensor) -> Result<HashMap<String, Tensor>> {
+impl<'a> Runs<'a> {
+    /// Runs of `model` that show the values of these names.
+    pub fn new(model: &'a Model, names: Vec<String>) -> Runs<'a> {
+        Runs { model, names, ready: None }
+    }
+
+    /// What the values are for this input.
+    pub fn run(&mut self, image: &Tensor) -> Result<HashMap<String, Tensor>> {
         let ready = match self.ready.take() {
             Some((shape, values)) if shape == image.shape => (shape, values),
             _ => (image.shape.clone(), self.model.values(std::slice::from_ref(&image.shape), &self.names)?),

@@ -25,7 +25,7 @@ use microtome_core::plan::Alignment;
 use serde::Serialize;
 use tract_onnx::pb;
 
-use crate::bench::fit;
+use crate::bench::{Runs, fit};
 use crate::compiler::{Compiler, Options};
 use crate::description::{Description, Output, Task};
 use crate::error::{Error, Result};
@@ -274,11 +274,10 @@ fn activations(model: &Model, name: &str, images: &[Tensor]) -> Result<Vec<Tenso
     if name == model.inputs()[0].name {
         return Ok(images.cloned().collect());
     }
-    let names = [name.to_owned()];
+    let mut runs = Runs::new(model, vec![name.to_owned()]);
     let found = images.map(|image| {
-        let values = model.values(std::slice::from_ref(&image.shape), &names)?.run(std::slice::from_ref(image))?;
-        let value = values.get(name).ok_or_else(|| Error::Model(format!("value `{name}` is never made")))?;
-        crate::model::reals(value)
+        let value = runs.run(image)?.remove(name);
+        value.ok_or_else(|| Error::Model(format!("value `{name}` is never made")))
     });
     found.collect()
 }
