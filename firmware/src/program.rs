@@ -2,12 +2,13 @@
 
 use core::fmt::{Display, Write};
 
+use microtome_app::frames::{Scene, Synthetic};
 use microtome_app::store::{Found, Slot, Store};
-use microtome_app::{Report, RowSource, Served, Workspace, serve};
+use microtome_app::{Lines, Report, RowSource, Served, Workspace, serve};
 use microtome_core::session::Arena;
 use microtome_core::{Compute, Frame, Setup};
 
-use crate::board::{self, PlanFlash, Pulse, Serial, exit};
+use crate::board::{self, Board, PlanFlash, Pulse, Serial, exit};
 use crate::memory::Account;
 
 /// The newest plan. Without one, the device says what is wrong with the slots, and stays idle.
@@ -50,6 +51,25 @@ pub fn run<'a, const WIDTH: usize, const OPEN: usize>(
     let _ = writeln!(Serial, "# board {}, kernel {}, {instructions} instructions", board::NAME, kernel.name());
     // Nobody listens on a line that takes everything only if it is cut.
     served.unwrap_or_else(|fault| idle(&fault))
+}
+
+/// A program in the memory of a real part: segments `rows` rows of a synthetic frame as wide as `frame`, and says what a whole
+/// one takes.
+pub fn part<const WIDTH: usize, const OPEN: usize>(
+    kernel: impl Compute,
+    Arena { main, more }: Arena<'static>,
+    workspace: &'static mut Workspace<WIDTH, OPEN>,
+    frame: Frame,
+    rows: u32,
+) -> ! {
+    let Some(Board { lines, mut pulse, plans }) = Board::take() else { idle(&"the board is taken") };
+    let store = Store::new(plans);
+    let found = plan(&store);
+    let mut source = Synthetic::<WIDTH>::new(Scene::Nuclei, rows, frame.width);
+    let arena = Arena { main: &mut *main, more };
+    let served = run(&found, kernel, arena, workspace, &mut source, &mut pulse, &mut Lines(lines));
+    account::<WIDTH, OPEN>(&found, frame, kernel, main);
+    end(served)
 }
 
 /// Says where the memory went, after frames like `frame`.

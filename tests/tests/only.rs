@@ -1,14 +1,15 @@
 //! Programs with code for some operators only.
 
 use microtome_core::arch::Scalar;
+use microtome_core::plan::op::kind;
 use microtome_core::{Only, Operators, Plan, Session, SessionError, Setup};
 use microtome_tests::draw::for_seeds;
 use microtome_tests::emit::{Schedule, plan};
 use microtome_tests::networks::{slim_unet, unet};
 use microtome_tests::run::{arena_len, frame_of, through};
 
-/// What a slim U-Net is made of: Conv (1), MaxPool (3).
-const SLIM: u32 = 1 << 1 | 1 << 3;
+/// What a slim U-Net is made of.
+const SLIM: u32 = 1 << kind::CONV | 1 << kind::MAX_POOL;
 
 #[test]
 fn a_program_with_a_plans_operators_runs_it() {

@@ -2,7 +2,7 @@
 
 use microtome_core::plan::packed::{Packing, pack, packed_len};
 use microtome_core::{ArenaLen, Frame, Kernel, Plan, Session, Setup};
-use microtome_tests::draw::for_seeds;
+use microtome_tests::draw::{Draw, for_seeds};
 use microtome_tests::emit::{Schedule, plan};
 use microtome_tests::networks::unet;
 use microtome_tests::run::{frame_of, through};
@@ -76,6 +76,22 @@ fn plans_for_microcontrollers_run_here_too() {
             assert!(through(&mut session, &frame) == expected, "packed for {name}");
         }
     });
+}
+
+#[test]
+fn the_order_of_packed_weights_is_what_the_version_says() {
+    const ORDERS: [(&str, u32); 2] = [("thumbv7em-dsp", 0xdc3094ca), ("thumbv8m-mve", 0xdfedcb55)];
+    let originals: Vec<_> = (0..20)
+        .map(|seed| unet(&mut Draw::new("order", seed)))
+        .map(|graph| plan(&graph, &Schedule::whole(&graph, 1)))
+        .collect();
+    let found = ORDERS.map(|(name, _)| {
+        let packing = Packing::named(name).expect("a microcontroller's kernel");
+        let mut hasher = crc32fast::Hasher::new();
+        originals.iter().for_each(|original| hasher.update(&packed(original, packing)));
+        (name, hasher.finalize())
+    });
+    assert_eq!(found, ORDERS, "a new order is a new version of the format (plan::record::VERSION)");
 }
 
 #[test]

@@ -10,7 +10,8 @@ use super::MAX_CAMERA_CHANNELS;
 /// First four bytes of a plan.
 pub const MAGIC: [u8; 4] = *b"MTM1";
 
-/// The version that this crate reads and writes.
+/// The version that this crate reads and writes. The order of packed weights is a part of it: kernels trust it, and a plan
+/// that was packed in another would give other bytes.
 pub const VERSION: u16 = 2;
 
 /// A range of bytes in the data section.

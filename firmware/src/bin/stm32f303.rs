@@ -3,18 +3,15 @@
 #![no_main]
 
 use cortex_m_rt::entry;
-use microtome_app::frames::{Scene, Synthetic};
-use microtome_app::{Lines, Store, Workspace};
+use microtome_app::Workspace;
 use microtome_core::Frame;
-use microtome_firmware::board::{self, Board};
-use microtome_firmware::{link_plan, models, program};
+use microtome_firmware::{board, link_plan, models, program};
 use static_cell::ConstStaticCell;
 
 link_plan!("nuclei-micro");
 
-/// Rows and columns of a frame.
-const SIZE: (u32, u32) = (96, 96);
-const WIDTH: usize = SIZE.1 as usize;
+const HEIGHT: u32 = 96;
+const WIDTH: usize = 96;
 const OPEN: usize = 24;
 
 static ARENA: ConstStaticCell<[u8; 29_824]> = ConstStaticCell::new([0; 29_824]);
@@ -22,13 +19,7 @@ static WORKSPACE: ConstStaticCell<Workspace<WIDTH, OPEN>> = ConstStaticCell::new
 
 #[entry]
 fn main() -> ! {
-    let Some(Board { lines, mut pulse, plans }) = Board::take() else { program::idle(&"the board is taken") };
-    let (arena, store) = (ARENA.take(), Store::new(plans));
-    let found = program::plan(&store);
-    let mut source = Synthetic::<WIDTH>::new(Scene::Nuclei, SIZE.0, SIZE.1);
     let kernel = board::kernel::<{ models::NUCLEI_MICRO }>();
-    let served =
-        program::run(&found, kernel, &mut arena[..], WORKSPACE.take(), &mut source, &mut pulse, &mut Lines(lines));
-    program::account::<WIDTH, OPEN>(&found, Frame::grey(SIZE.0, SIZE.1), kernel, arena);
-    program::end(served)
+    let arena = ARENA.take().as_mut_slice().into();
+    program::part(kernel, arena, WORKSPACE.take(), Frame::grey(HEIGHT, WIDTH as u32), HEIGHT)
 }

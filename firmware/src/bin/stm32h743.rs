@@ -4,36 +4,26 @@
 #![no_main]
 
 use cortex_m_rt::entry;
-use microtome_app::frames::{Scene, Synthetic};
-use microtome_app::{Lines, Store, Workspace};
+use microtome_app::Workspace;
 use microtome_core::Frame;
 use microtome_core::session::Arena;
-use microtome_firmware::board::{self, Board};
-use microtome_firmware::{link_plan, models, program, region};
+use microtome_firmware::{board, link_plan, models, program, region};
 use static_cell::ConstStaticCell;
 
 link_plan!("nuclei");
 
-/// Rows and columns of a frame, as the account has it.
-const SIZE: (u32, u32) = (480, 640);
+const HEIGHT: u32 = 480;
 /// Rows that are run: memory does not depend on how many there are, and emulating all would take a minute.
 const ROWS: u32 = 96;
-const WIDTH: usize = SIZE.1 as usize;
+const WIDTH: usize = 640;
 const OPEN: usize = 256;
 
 static WORKSPACE: ConstStaticCell<Workspace<WIDTH, OPEN>> = ConstStaticCell::new(Workspace::EMPTY);
 
 #[entry]
 fn main() -> ! {
-    let Some(Board { lines, mut pulse, plans }) = Board::take() else { program::idle(&"the board is taken") };
     let Some(main) = region!(".axi", 512 * 1024) else { program::idle(&"the AXI SRAM is taken") };
     let Some(more) = region!(".sram", 288 * 1024) else { program::idle(&"SRAM1 to 3 are taken") };
-    let store = Store::new(plans);
-    let found = program::plan(&store);
-    let mut source = Synthetic::<WIDTH>::new(Scene::Nuclei, ROWS, SIZE.1);
     let kernel = board::kernel::<{ models::NUCLEI }>();
-    let arena = Arena { main: &mut main[..], more };
-    let served = program::run(&found, kernel, arena, WORKSPACE.take(), &mut source, &mut pulse, &mut Lines(lines));
-    program::account::<WIDTH, OPEN>(&found, Frame::grey(SIZE.0, SIZE.1), kernel, main);
-    program::end(served)
+    program::part(kernel, Arena { main, more }, WORKSPACE.take(), Frame::grey(HEIGHT, WIDTH as u32), ROWS)
 }

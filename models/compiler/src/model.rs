@@ -140,6 +140,10 @@ impl Model {
         let mut proto = self.proto.clone();
         proto.metadata_props.retain(|entry| entry.key != DESCRIPTION);
         proto.metadata_props.push(pb::StringStringEntryProto { key: DESCRIPTION.into(), value: toml.into() });
+        let domain = operator::DOMAIN;
+        if self.is_divided() && !proto.opset_import.iter().any(|opset| opset.domain == domain) {
+            proto.opset_import.push(pb::OperatorSetIdProto { domain: domain.into(), version: 1 });
+        }
         proto.encode_to_vec()
     }
 

@@ -78,7 +78,7 @@ impl FloatEngine {
             let tensor = preprocess::tensor(image, &self.input, self.channels, sides)?;
             match self.model.run_float(&[tensor]) {
                 Ok(outputs) => return outputs.into_iter().next().ok_or_else(|| "the model has no output".into()),
-                Err(error) if index + 1 == alignments().count() => {
+                Err(error) if index + 1 == alignments().count() || (fixed(0).is_some() && fixed(1).is_some()) => {
                     self.alignment.set(0);
                     return Err(error.to_string());
                 }

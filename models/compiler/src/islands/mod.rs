@@ -19,6 +19,7 @@ mod extract;
 pub(crate) mod operator;
 mod partition;
 
+use std::collections::HashSet;
 use std::fmt;
 
 use microtome_core::plan::Alignment;
@@ -105,9 +106,10 @@ pub fn divide(model: &Model) -> Result<Division> {
             *verdict = Verdict::Float("a class index is no real value".into());
         }
     }
-    // Every refusal leaves one node more in float.
+    // Every pass leaves more nodes in float.
+    let mut checked = HashSet::new();
     loop {
-        let refusals = match attempt(model, graph, &verdicts, &probe)? {
+        let refusals = match attempt(model, graph, &verdicts, &probe, &mut checked)? {
             Ok(islands) => {
                 let left = graph.node.iter().zip(&verdicts).filter_map(|(node, verdict)| match verdict {
                     Verdict::Float(reason) => {
@@ -127,12 +129,14 @@ pub fn divide(model: &Model) -> Result<Division> {
     }
 }
 
-/// The islands, or what must stay in float for there to be any.
+/// The islands, or all that must stay in float for there to be any. `checked` holds the nodes of groups that were found to
+/// make plans.
 fn attempt(
     model: &Model,
     graph: &pb::GraphProto,
     verdicts: &[Verdict],
     probe: &Probe,
+    checked: &mut HashSet<Vec<usize>>,
 ) -> Result<Result<Vec<Outline>, Vec<Refusal>>> {
     let steps = steps(model, graph, verdicts);
     let (groups, apart) = partition(&steps);
@@ -142,25 +146,37 @@ fn attempt(
     }
     let places = Places::new(graph, verdicts, probe);
     let needed = places.needed(&groups);
-    let mut islands = Vec::new();
+    let (mut islands, mut refusals) = (Vec::new(), Vec::new());
     for group in &groups {
         let part = match places.part(group, &needed) {
             Ok(part) => part,
-            Err(refusal) => return Ok(Err(vec![refusal])),
+            Err(refusal) => {
+                refusals.push(refusal);
+                continue;
+            }
         };
+        if part.outputs.is_empty() {
+            refusals.extend(all(group, "nothing that is handed out depends on it"));
+            continue;
+        }
         let outline = outline(&places, group, &part);
         if outline.products < WORTH * outline.border {
             let (products, border) = (outline.products, outline.border);
             let reason = format!("too small an island: {products} products for {border} values at its borders");
-            return Ok(Err(all(group, &reason)));
+            refusals.extend(all(group, &reason));
+            continue;
         }
-        let alone = part.model(model)?;
-        if let Err(error) = Compiler::new(&alone, &description(), Options::default()).check() {
-            return Ok(Err(blame(graph, group, &error)));
+        if !checked.contains(&group.nodes) {
+            let alone = part.model(model)?;
+            if let Err(error) = Compiler::new(&alone, &description(), Options::default()).check() {
+                refusals.extend(blame(graph, group, &error));
+                continue;
+            }
+            checked.insert(group.nodes.clone());
         }
         islands.push(outline);
     }
-    Ok(Ok(islands))
+    Ok(if refusals.is_empty() { Ok(islands) } else { Err(refusals) })
 }
 
 /// The nodes that depend on the image.

@@ -83,8 +83,8 @@ impl Island {
         Ok(plan.outputs().map(|output| shape(output.tensor)).collect())
     }
 
-    /// Runs one frame: NCHW in, NCHW out.
-    fn run(&self, shape: &[usize], values: &[f32]) -> Result<Vec<Vec<f32>>> {
+    /// Runs one frame: NCHW in; the shape and the values of every output, NCHW too.
+    fn run(&self, shape: &[usize], values: &[f32]) -> Result<Vec<([usize; 4], Vec<f32>)>> {
         let shapes = self.shapes(shape)?;
         let mut ready = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner);
         let size = [shape[2], shape[3]];
@@ -119,7 +119,7 @@ impl Island {
             session.push(Row::I8(&line), &mut sink)?;
         }
         session.finish(&mut sink)?;
-        Ok(outputs)
+        Ok(shapes.into_iter().zip(outputs).collect())
     }
 }
 
@@ -174,14 +174,8 @@ impl EvalOp for Island {
         let input = inputs[0].cast_to::<f32>()?;
         let view = input.to_plain_array_view::<f32>()?;
         let values: Vec<f32> = view.iter().copied().collect();
-        let shape = inputs[0].shape();
-        let outputs = self.run(shape, &values).map_err(|e| format_err!("{e}"))?;
-        let shapes = self.shapes(shape).map_err(|e| format_err!("{e}"))?;
-        outputs
-            .iter()
-            .zip(shapes)
-            .map(|(output, shape)| Ok(Tensor::from_shape(&shape, output)?.into_tvalue()))
-            .collect()
+        let outputs = self.run(inputs[0].shape(), &values).map_err(|e| format_err!("{e}"))?;
+        outputs.iter().map(|(shape, output)| Ok(Tensor::from_shape(shape, output)?.into_tvalue())).collect()
     }
 }
 
