@@ -180,7 +180,7 @@ impl Importer<'_> {
         if channels == 0 || channels > usize::from(u16::MAX) || sizes.iter().flatten().any(|&side| side == 0) {
             return Err(Error::Model(format!("value `{name}` has {channels} channels and sides {sizes:?}")));
         }
-        self.out.values.push(Value { name: name.to_owned(), channels, sizes, fixed: None });
+        self.out.values.push(Value { name: name.to_owned(), channels, sizes, fixed: None, unit: Vec::new() });
         Ok(self.out.values.len() - 1)
     }
 
