@@ -200,7 +200,7 @@ impl Bench<'_> {
         let mut runs = Runs::new(self.model, self.names());
         for (done, image) in self.images.iter().enumerate() {
             progress(Progress { stage: "calibrate", done, total: self.images.len() });
-            let found = runs.run(image)?;
+            let found = runs.run(std::slice::from_ref(image))?;
             for (id, value) in self.graph.values.iter().enumerate() {
                 let tensor = if id == 0 { Some(image) } else { found.get(&value.name) };
                 let Some(tensor) = tensor else { continue };
@@ -245,7 +245,7 @@ impl Bench<'_> {
         let plan = Plan::parse(&bytes)?;
         let mut runs = Runs::new(self.model, self.names());
         for (image, _) in &self.measured {
-            let (found, expected) = (measure::run(&plan, image)?, runs.run(image)?);
+            let (found, expected) = (measure::run(&plan, image)?, runs.run(std::slice::from_ref(image))?);
             for (i, operator) in program.operators.iter().enumerate() {
                 let value = &graph.values[operator.value];
                 let tensor = &program.tensors[i + 1];
@@ -263,7 +263,7 @@ impl Bench<'_> {
 pub(crate) struct Runs<'a> {
     model: &'a Model,
     names: Vec<String>,
-    ready: Option<(Vec<usize>, Values)>,
+    ready: Option<(Vec<Vec<usize>>, Values)>,
 }
 
 impl<'a> Runs<'a> {
@@ -272,13 +272,17 @@ impl<'a> Runs<'a> {
         Runs { model, names, ready: None }
     }
 
-    /// What the values are for this input.
-    pub fn run(&mut self, image: &Tensor) -> Result<HashMap<String, Tensor>> {
+    /// What the values are for these inputs.
+    pub fn run(&mut self, inputs: &[Tensor]) -> Result<HashMap<String, Tensor>> {
+        let shapes: Vec<Vec<usize>> = inputs.iter().map(|input| input.shape.clone()).collect();
         let ready = match self.ready.take() {
-            Some((shape, values)) if shape == image.shape => (shape, values),
-            _ => (image.shape.clone(), self.model.values(std::slice::from_ref(&image.shape), &self.names)?),
+            Some((of, values)) if of == shapes => (of, values),
+            _ => {
+                let values = self.model.values(&shapes, &self.names)?;
+                (shapes, values)
+            }
         };
-        let found = ready.1.run(std::slice::from_ref(image))?;
+        let found = ready.1.run(inputs)?;
         self.ready = Some(ready);
         found.into_iter().map(|(name, raw)| Ok((name, reals(&raw)?))).collect()
     }

@@ -112,8 +112,9 @@ impl OnnxModel {
         report: &mut dyn FnMut(Error),
     ) -> Result<OnnxModel> {
         let images = calibrate.map_or(Ok(Vec::new()), |folder| self.images(folder, report))?;
+        let samples: Vec<Vec<Tensor>> = images.into_iter().map(|image| vec![image]).collect();
         let model =
-            division.compile(&self.model, &images, progress).map_err(|error| uncalibrated(path, calibrate, error))?;
+            division.compile(&self.model, &samples, progress).map_err(|error| uncalibrated(path, calibrate, error))?;
         Ok(OnnxModel { model, description: self.description.clone() })
     }
 
