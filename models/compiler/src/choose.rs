@@ -90,13 +90,7 @@ impl<'g> Search<'_, 'g> {
     }
 
     /// Measures a choice; it becomes the best if it is better by more than `margin`.
-    fn attempt(
-        &mut self,
-        best: &mut (Choice<'g>, f64),
-        name: String,
-        margin: f64,
-        choice: Choice<'g>,
-    ) -> Result<()> {
+    fn attempt(&mut self, best: &mut (Choice<'g>, f64), name: String, margin: f64, choice: Choice<'g>) -> Result<()> {
         let done = self.trials.len();
         (self.progress)(Progress { stage: "measure", done, total: done + 1 });
         let sqnr = self.bench.sqnr(&choice)?;

@@ -104,9 +104,7 @@ pub(crate) fn survey(model: &Model, probe: Probe) -> Result<(Vec<Verdict>, Probe
 pub(crate) fn dependent<'a>(graph: &'a pb::GraphProto, model: &'a Model) -> HashSet<&'a str> {
     let mut names: HashSet<&str> = model.inputs().iter().map(|port| port.name.as_str()).collect();
     for node in &graph.node {
-        if !matches!(node.op_type.as_str(), "Shape" | "Size")
-            && node.input.iter().any(|i| names.contains(i.as_str()))
-        {
+        if !matches!(node.op_type.as_str(), "Shape" | "Size") && node.input.iter().any(|i| names.contains(i.as_str())) {
             names.extend(node.output.iter().filter(|o| !o.is_empty()).map(String::as_str));
         }
     }
