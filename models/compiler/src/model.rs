@@ -17,7 +17,7 @@ use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 
-use crate::bridge::{self, branches, check, functions, sequences};
+use crate::bridge::{self, branches, check, functions, sequences, widen};
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::islands::operator;
@@ -199,12 +199,13 @@ impl Model {
         Ok(Values { runnable: self.prepare(shapes, Some(names))?, names: names.to_vec() })
     }
 
-    /// The type of an input: integers, as timesteps are, stay integers.
+    /// The type of an input: integers, as timesteps are, stay integers; f16 becomes f32 here as everywhere.
     fn datum_type(&self, input: &str) -> DatumType {
         let info = self.proto.graph.iter().flat_map(|graph| &graph.input).find(|info| info.name == input);
         let value = info.and_then(|info| info.r#type.as_ref()?.value.as_ref());
         let Some(type_proto::Value::TensorType(tensor)) = value else { return f32::datum_type() };
         let kind = pb::tensor_proto::DataType::try_from(tensor.elem_type).ok();
+        let kind = kind.filter(|kind| !widen::is_narrow(*kind as i32));
         kind.and_then(|kind| DatumType::try_from(kind).ok()).unwrap_or(f32::datum_type())
     }
 
@@ -232,6 +233,9 @@ impl Model {
         let onnx = bridge::onnx();
         proto.graph.as_ref().map_or(Ok(()), |graph| check::operators(graph, &onnx))?;
         guarded("prepare the model", || {
+            if let Some(graph) = &mut proto.graph {
+                widen::widen(graph, &|tensor| load(tensor, self.directory.as_deref()))?;
+            }
             let sized = |proto: &pb::ModelProto| self.sized(&onnx, proto, shapes);
             branches::take(&mut proto, |asked| answers(sized(asked)?))?;
             sized(&proto)?.into_optimized()?.into_runnable()
@@ -319,11 +323,13 @@ pub(crate) fn integers(value: &tract_onnx::prelude::Tensor) -> Result<Vec<i64>> 
     })
 }
 
+fn load(proto: &pb::TensorProto, directory: Option<&str>) -> TractResult<tract_onnx::prelude::Tensor> {
+    tract_onnx::tensor::load_tensor(&tract_onnx::data_resolver::MmapDataResolver, proto, directory)
+}
+
 /// An initializer's tensor.
 pub(crate) fn initializer(proto: &pb::TensorProto, directory: Option<&str>) -> Result<tract_onnx::prelude::Tensor> {
-    guarded("read an initializer", || {
-        tract_onnx::tensor::load_tensor(&tract_onnx::data_resolver::MmapDataResolver, proto, directory)
-    })
+    guarded("read an initializer", || load(proto, directory))
 }
 
 thread_local! {

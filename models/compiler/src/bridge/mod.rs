@@ -5,6 +5,7 @@
 //! | [`functions`] | functions of the file's own, put where they are called |
 //! | [`sequences`] | parts of a tensor in a sequence, taken out again, as slices |
 //! | [`branches`] | `If` whose condition is known once sizes are, as the branch that is taken |
+//! | [`widen`] | f16 and bf16, which become f32 |
 //! | [`expand`] | `Expand`, which tract loses where it goes into a product |
 //! | [`pad`] | `Pad` that crops, and that wraps around |
 //! | [`squeeze`] | `Squeeze` of every side of 1, before opset 13 |
@@ -12,7 +13,7 @@
 //! | [`check`] | operators that nobody knows |
 //!
 //! The first two hold for every size of the inputs, and edit the graph when it is read; so the importer sees what they
-//! made. `branches` edits a graph whose sizes are known. The others are operators of tract's.
+//! made. `widen` and `branches` edit the copy of it that tract gets, whose sizes are known. The others are operators of tract's.
 
 pub(crate) mod branches;
 pub(crate) mod check;
@@ -23,6 +24,7 @@ mod pad;
 mod proto;
 pub(crate) mod sequences;
 mod squeeze;
+pub(crate) mod widen;
 
 use tract_onnx::model::Onnx;
 

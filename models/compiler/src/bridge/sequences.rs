@@ -55,23 +55,37 @@ fn part(
         let gather = proto::node("Gather", &[whole, axis], output, vec![proto::int("axis", dimension)]);
         return Some(vec![proto::integers(axis, &[index], rank), gather]);
     };
-    let [start, end] = match known(split)? {
-        (sizes, 0) => {
-            let size = *sizes.first()?;
-            [size.checked_mul(index)?, size.checked_mul(index)?.checked_add(size)?]
-        }
-        (sizes, _) => {
-            let start = sizes.get(..place)?.iter().sum::<i64>();
-            [start, start + sizes.get(place)?]
-        }
-    };
     let [from, to] = ["start", "end"].map(|name| format!("{output}/{name}"));
-    Some(vec![
-        proto::integers(&from, &[start], 1),
-        proto::integers(&to, &[end], 1),
-        proto::integers(axis, &[dimension], 1),
-        proto::node("Slice", &[whole, &from, &to, axis], output, Vec::new()),
-    ])
+    let mut nodes = vec![proto::integers(axis, &[dimension], 1)];
+    match known(split) {
+        Some((sizes, 0)) => {
+            let size = *sizes.first()?;
+            let start = size.checked_mul(index)?;
+            nodes.push(proto::integers(&from, &[start], 1));
+            nodes.push(proto::integers(&to, &[start.checked_add(size)?], 1));
+        }
+        // Sizes of the parts, which may be computed.
+        _ => nodes.extend(bounds(split, place, &from, &to)),
+    }
+    nodes.push(proto::node("Slice", &[whole, &from, &to, axis], output, Vec::new()));
+    Some(nodes)
+}
+
+/// Computes where a part begins and ends from the sizes of all.
+fn bounds(sizes: &str, place: usize, from: &str, to: &str) -> Vec<pb::NodeProto> {
+    let sum = |part: usize| match part.checked_sub(place) {
+        Some(0) => from.to_owned(),
+        Some(_) => to.to_owned(),
+        None => format!("{to}/sum_{part}"),
+    };
+    let mut nodes = vec![proto::integers(&sum(0), &[0], 1)];
+    for part in 0..=place {
+        let [index, size] = ["index", "size"].map(|name| format!("{to}/{name}_{part}"));
+        nodes.push(proto::integers(&index, &[part as i64], 1));
+        nodes.push(proto::node("Gather", &[sizes, &index], &size, vec![proto::int("axis", 0)]));
+        nodes.push(proto::node("Add", &[&sum(part), &size], &sum(part + 1), Vec::new()));
+    }
+    nodes
 }
 
 /// Tensors that were only put in a sequence to be concatenated, or stacked.
