@@ -113,10 +113,28 @@ impl Model {
 
     /// A model whose graph is this one's, edited; it is known by the same file.
     pub(crate) fn edited(&self, edit: impl FnOnce(&mut pb::GraphProto)) -> Result<Model> {
-        let mut proto = self.proto.clone();
-        if let Some(graph) = &mut proto.graph {
-            edit(graph);
-        }
+        self.with_graph(|graph| {
+            let mut graph = graph.clone();
+            edit(&mut graph);
+            graph
+        })
+    }
+
+    /// A model whose graph is made of this one's; it is known by the same file.
+    pub(crate) fn with_graph(&self, make: impl FnOnce(&pb::GraphProto) -> pb::GraphProto) -> Result<Model> {
+        let proto = pb::ModelProto {
+            ir_version: self.proto.ir_version,
+            opset_import: self.proto.opset_import.clone(),
+            producer_name: self.proto.producer_name.clone(),
+            producer_version: self.proto.producer_version.clone(),
+            domain: self.proto.domain.clone(),
+            model_version: self.proto.model_version,
+            doc_string: self.proto.doc_string.clone(),
+            graph: self.proto.graph.as_ref().map(make),
+            metadata_props: self.proto.metadata_props.clone(),
+            training_info: Vec::new(),
+            functions: self.proto.functions.clone(),
+        };
         Model::of(proto, self.directory.clone(), self.sha256.clone())
     }
 
@@ -310,7 +328,8 @@ pub(crate) fn real(value: &TValue) -> Result<Tensor> {
 pub(crate) fn reals(value: &tract_onnx::prelude::Tensor) -> Result<Tensor> {
     guarded("convert a value to float", || {
         let cast = value.cast_to::<f32>()?;
-        let data = cast.to_plain_array_view::<f32>()?.iter().copied().collect();
+        let view = cast.to_plain_array_view::<f32>()?;
+        let data = view.as_slice().map_or_else(|| view.iter().copied().collect(), <[f32]>::to_vec);
         Ok(Tensor { shape: value.shape().to_vec(), data })
     })
 }
