@@ -178,6 +178,15 @@ impl Model {
         Ok(Values { runnable: self.prepare(shapes, Some(names))?, names: names.to_vec() })
     }
 
+    /// The type of an input: integers, as timesteps are, stay integers.
+    fn datum_type(&self, input: &str) -> DatumType {
+        let info = self.proto.graph.iter().flat_map(|graph| &graph.input).find(|info| info.name == input);
+        let value = info.and_then(|info| info.r#type.as_ref()?.value.as_ref());
+        let Some(type_proto::Value::TensorType(tensor)) = value else { return f32::datum_type() };
+        let kind = pb::tensor_proto::DataType::try_from(tensor.elem_type).ok();
+        kind.and_then(|kind| DatumType::try_from(kind).ok()).unwrap_or(f32::datum_type())
+    }
+
     fn prepare(&self, shapes: &[Vec<usize>], outputs: Option<&[String]>) -> Result<Runnable> {
         if shapes.len() != self.inputs.len() {
             let (found, expected) = (shapes.len(), self.inputs.len());
@@ -206,7 +215,7 @@ impl Model {
             for (shape, port) in shapes.iter().zip(&self.inputs) {
                 let outlets = model.input_outlets()?.to_vec();
                 let place = outlets.iter().position(|o| model.node(o.node).name == port.name);
-                let fact = InferenceFact::dt_shape(f32::datum_type(), shape);
+                let fact = InferenceFact::dt_shape(self.datum_type(&port.name), shape);
                 model.set_input_fact(place.unwrap_or(0), fact)?;
             }
             model.into_optimized()?.into_runnable()
@@ -232,7 +241,13 @@ fn run(runnable: &Runnable, inputs: &[Tensor]) -> Result<TVec<TValue>> {
     guarded("run the model", || {
         let inputs: TractResult<TVec<TValue>> = inputs
             .iter()
-            .map(|t| Ok(tract_onnx::prelude::Tensor::from_shape(&t.shape, &t.data)?.into_tvalue()))
+            .enumerate()
+            .map(|(index, t)| {
+                let kind = runnable.model().input_fact(index)?.datum_type;
+                let tensor = tract_onnx::prelude::Tensor::from_shape(&t.shape, &t.data)?;
+                let tensor = if kind == f32::datum_type() { tensor } else { tensor.cast_to_dt(kind)?.into_owned() };
+                Ok(tensor.into_tvalue())
+            })
             .collect();
         runnable.run(inputs?)
     })
