@@ -6,7 +6,7 @@ use microtome_compiler::compiler::Progress;
 use microtome_compiler::description::Borders;
 use microtome_compiler::islands::{Division, divide};
 use microtome_compiler::{
-    Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Tensor, mirrored,
+    Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Tensor, halved, mirrored,
 };
 
 use super::float::{FloatEngine, channels};
@@ -53,6 +53,20 @@ impl OnnxModel {
     /// The float engine; islands that the model holds run in int8.
     pub fn into_float(self) -> FloatEngine {
         FloatEngine::new(self.model, &self.description)
+    }
+
+    /// The model and its description, for those who run it in another way.
+    pub fn into_parts(self) -> (Onnx, Description) {
+        (self.model, self.description)
+    }
+
+    /// The model with its weights in 16 bits.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when they cannot be read.
+    pub fn halved(self, path: &Path) -> Result<OnnxModel> {
+        let model = halved(&self.model).map_err(|e| Error::model(path, e))?;
+        Ok(OnnxModel { model, description: self.description })
     }
 
     /// Whether the model holds islands already.
