@@ -1,6 +1,7 @@
 //! Where choices are measured: calibration images, what the float run makes of them, and what a plan does.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use microtome_core::plan::{Alignment, Plan, Role};
 
@@ -58,7 +59,12 @@ pub(crate) fn outputs(graph: &Graph, program: &Program) -> Result<Vec<Out>> {
 }
 
 /// One way to quantize the graph.
+#[derive(Clone)]
 pub(crate) struct Choice<'g> {
+    /// The graph, or one that is [equalized](crate::equalize).
+    pub graph: Rc<Graph>,
+    /// How strongly it is.
+    pub strength: f32,
     pub sharing: &'g Sharing,
     pub quants: Vec<Quant>,
     pub corrections: Vec<Vec<f32>>,
@@ -71,9 +77,46 @@ pub(crate) struct Seen {
     histograms: Vec<Histogram>,
     /// Sum of every channel, and how many values it is the sum of.
     means: Vec<(Vec<f64>, f64)>,
+    /// The largest absolute value of every channel.
+    pub largest: Vec<Vec<f32>>,
 }
 
 impl Seen {
+    /// Nothing yet.
+    pub fn new(graph: &Graph) -> Seen {
+        Seen {
+            histograms: vec![Histogram::default(); graph.values.len()],
+            means: graph.values.iter().map(|value| (vec![0.0; value.channels], 0.0)).collect(),
+            largest: graph.values.iter().map(|value| vec![0.0; value.channels]).collect(),
+        }
+    }
+
+    /// Adds what a value was for one image, NCHW.
+    fn add(&mut self, graph: &Graph, id: usize, data: &[f32]) {
+        let value = &graph.values[id];
+        let per_channel = data.len() / value.channels;
+        if per_channel == 0 || per_channel * value.channels != data.len() {
+            self.histograms[id].add(data);
+            return;
+        }
+        let mut scaled = Vec::new();
+        for (c, channel) in data.chunks_exact(per_channel).enumerate() {
+            let channel = match value.unit.get(c) {
+                None => channel,
+                Some(unit) => {
+                    scaled.clear();
+                    scaled.extend(channel.iter().map(|v| v / unit));
+                    &scaled
+                }
+            };
+            self.histograms[id].add(channel);
+            self.means[id].0[c] += channel.iter().map(|&v| f64::from(v)).sum::<f64>();
+            let largest = &mut self.largest[id][c];
+            *largest = channel.iter().filter(|v| v.is_finite()).fold(*largest, |most, v| most.max(v.abs()));
+        }
+        self.means[id].1 += per_channel as f64;
+    }
+
     pub fn ranges(&self, method: Method) -> Vec<(f32, f32)> {
         self.histograms.iter().map(|h| h.range(method)).collect()
     }
@@ -151,34 +194,25 @@ impl Bench<'_> {
         names
     }
 
-    /// Histograms and means of every value over all images.
-    pub fn observe(&self, progress: &mut dyn FnMut(Progress), prescribed: bool) -> Result<Seen> {
-        let values = &self.graph.values;
-        let mut histograms = vec![Histogram::default(); values.len()];
-        let mut means: Vec<(Vec<f64>, f64)> = values.iter().map(|v| (vec![0.0; v.channels], 0.0)).collect();
+    /// What the values of each of these graphs, which differ in their units only, are over all images.
+    pub fn observe(&self, graphs: &[Rc<Graph>], progress: &mut dyn FnMut(Progress)) -> Result<Vec<Seen>> {
+        let mut seen: Vec<Seen> = graphs.iter().map(|graph| Seen::new(graph)).collect();
         let mut runs = Runs::new(self.model, self.names());
-        for (done, image) in self.images.iter().enumerate().filter(|_| !prescribed) {
+        for (done, image) in self.images.iter().enumerate() {
             progress(Progress { stage: "calibrate", done, total: self.images.len() });
-            let found = runs.run(image)?;
-            for (id, value) in values.iter().enumerate() {
+            let found = runs.run(std::slice::from_ref(image))?;
+            for (id, value) in self.graph.values.iter().enumerate() {
                 let tensor = if id == 0 { Some(image) } else { found.get(&value.name) };
                 let Some(tensor) = tensor else { continue };
-                histograms[id].add(&tensor.data);
-                let per_channel = tensor.data.len() / value.channels;
-                if per_channel * value.channels == tensor.data.len() {
-                    for (sum, channel) in means[id].0.iter_mut().zip(tensor.data.chunks_exact(per_channel.max(1))) {
-                        *sum += channel.iter().map(|&v| f64::from(v)).sum::<f64>();
-                    }
-                    means[id].1 += per_channel as f64;
-                }
+                seen.iter_mut().zip(graphs).for_each(|(seen, graph)| seen.add(graph, id, &tensor.data));
             }
         }
-        Ok(Seen { histograms, means })
+        Ok(seen)
     }
 
     pub fn lower(&self, choice: &Choice) -> Result<Program> {
-        let Choice { sharing, quants, corrections, .. } = choice;
-        Lowering { graph: self.graph, sharing, quants, corrections }.run()
+        let Choice { graph, sharing, quants, corrections, .. } = choice;
+        Lowering { graph, sharing, quants, corrections }.run()
     }
 
     pub fn outputs(&self, program: &Program) -> Result<Vec<Out>> {
@@ -194,14 +228,15 @@ impl Bench<'_> {
         for (image, expected) in &self.measured {
             let found = measure::run(&plan, image)?;
             for (i, (_, value)) in self.graph.outputs.iter().enumerate() {
-                noise[i].add(&found[i], choice.quants[*value], &expected[i], self.graph.values[*value].channels);
+                let of = &self.graph.values[*value];
+                noise[i].add(&found[i], choice.quants[*value], &expected[i], of.channels, &[]);
             }
         }
         Ok(noise.iter().filter_map(Noise::sqnr).fold(f64::INFINITY, f64::min))
     }
 
-    /// The noise of every operator's output.
-    pub fn every_value(&self, program: &Program) -> Result<Vec<Noise>> {
+    /// The noise of every operator's output, for a program of `graph`.
+    pub fn every_value(&self, graph: &Graph, program: &Program) -> Result<Vec<Noise>> {
         let mut noise = vec![Noise::default(); program.operators.len()];
         let all: Vec<Out> = (0..program.operators.len())
             .map(|i| Out { tensor: i as u16 + 1, role: Role::Raw, name: String::new() })
@@ -210,13 +245,13 @@ impl Bench<'_> {
         let plan = Plan::parse(&bytes)?;
         let mut runs = Runs::new(self.model, self.names());
         for (image, _) in &self.measured {
-            let (found, expected) = (measure::run(&plan, image)?, runs.run(image)?);
+            let (found, expected) = (measure::run(&plan, image)?, runs.run(std::slice::from_ref(image))?);
             for (i, operator) in program.operators.iter().enumerate() {
-                let value = &self.graph.values[operator.value];
+                let value = &graph.values[operator.value];
                 let tensor = &program.tensors[i + 1];
                 let quant = Quant { scale: tensor.scale, zero_point: tensor.zero_point };
                 if let Some(expected) = expected.get(&value.name) {
-                    noise[i].add(&found[i], quant, expected, value.channels);
+                    noise[i].add(&found[i], quant, expected, value.channels, &value.unit);
                 }
             }
         }
@@ -228,7 +263,7 @@ impl Bench<'_> {
 pub(crate) struct Runs<'a> {
     model: &'a Model,
     names: Vec<String>,
-    ready: Option<(Vec<usize>, Values)>,
+    ready: Option<(Vec<Vec<usize>>, Values)>,
 }
 
 impl<'a> Runs<'a> {
@@ -237,13 +272,17 @@ impl<'a> Runs<'a> {
         Runs { model, names, ready: None }
     }
 
-    /// What the values are for this input.
-    pub fn run(&mut self, image: &Tensor) -> Result<HashMap<String, Tensor>> {
+    /// What the values are for these inputs.
+    pub fn run(&mut self, inputs: &[Tensor]) -> Result<HashMap<String, Tensor>> {
+        let shapes: Vec<Vec<usize>> = inputs.iter().map(|input| input.shape.clone()).collect();
         let ready = match self.ready.take() {
-            Some((shape, values)) if shape == image.shape => (shape, values),
-            _ => (image.shape.clone(), self.model.values(std::slice::from_ref(&image.shape), &self.names)?),
+            Some((of, values)) if of == shapes => (of, values),
+            _ => {
+                let values = self.model.values(&shapes, &self.names)?;
+                (shapes, values)
+            }
         };
-        let found = ready.1.run(std::slice::from_ref(image))?;
+        let found = ready.1.run(inputs)?;
         self.ready = Some(ready);
         found.into_iter().map(|(name, raw)| Ok((name, reals(&raw)?))).collect()
     }

@@ -2,12 +2,13 @@
 
 use microtome_core::plan::{self, Alignment, Plan};
 
-use crate::bench::{Bench, Choice, Seen, fit, outputs};
+use crate::bench::{Bench, Choice, fit, outputs};
 use crate::calibrate::Method;
+use crate::choose::Search;
 use crate::description::{self, Description};
 use crate::emit::{self, Envelope};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Op};
+use crate::graph::Graph;
 use crate::lower::{Lowering, Program};
 use crate::model::{Model, Tensor, hex};
 use crate::quantize::Sharing;
@@ -16,12 +17,6 @@ use crate::{fold, head, import, rings};
 
 /// Longest side of what is calibrated on: the middle of larger images is taken.
 const MAX_SIDE: usize = 512;
-/// A choice must be this much worse, in dB, to be dropped for a dearer one.
-const TOLERANCE: f64 = 0.1;
-
-/// What one scale for all inputs of a Concat may cost, in dB: else every Concat is an operator that requantizes.
-const CONCAT_TOLERANCE: f64 = 0.5;
-
 /// Most rows per step that are tried.
 const MOST_ROWS: u16 = 32;
 
@@ -128,8 +123,14 @@ impl<'a> Compiler<'a> {
         let mut bench =
             Bench { graph: &graph, model: self.model, envelope: &envelope, images: &images, measured: Vec::new() };
         bench.expect(self.options.measured)?;
-        let observed = bench.observe(&mut self.progress, prescribed)?;
-        let (choice, trials) = self.choose(&graph, &bench, &observed, [&joined, &apart], prescribed)?;
+        let mut search =
+            Search { bench: &bench, options: &self.options, progress: &mut self.progress, trials: Vec::new() };
+        let choice = if prescribed || bench.measured.is_empty() {
+            search.prescribed(&joined)
+        } else {
+            search.run(&joined, &apart)?
+        };
+        let trials = search.trials;
         let program = bench.lower(&choice)?;
         self.finish(&bench, program, &choice, trials, seen)
     }
@@ -149,79 +150,18 @@ impl<'a> Compiler<'a> {
         self.alignment(&graph, &joined, &envelope, seen).map(drop)
     }
 
-    /// Measures the choices one after another.
-    fn choose<'g>(
-        &mut self,
-        graph: &Graph,
-        bench: &Bench,
-        seen: &Seen,
-        [joined, apart]: [&'g Sharing; 2],
-        prescribed: bool,
-    ) -> Result<(Choice<'g>, Vec<Trial>)> {
-        let methods = match self.options.method {
-            Some(method) => vec![method],
-            None => vec![Method::Percentile(99.99), Method::MinMax, Method::Entropy],
-        };
-        let mut trials = Vec::new();
-        let none = vec![Vec::new(); graph.values.len()];
-        let choice = |method: Method, corrections: &[Vec<f32>]| Choice {
-            sharing: joined,
-            quants: joined.quantize(&seen.ranges(method)),
-            corrections: corrections.to_vec(),
-            method,
-            joined: true,
-        };
-        let mut best = choice(methods[0], &none);
-        if prescribed || bench.measured.is_empty() {
-            return Ok((best, trials));
-        }
-        let mut best_sqnr = f64::NEG_INFINITY;
-        let concats = graph.nodes.iter().any(|node| matches!(node.op, Op::Concat));
-        let total = methods.len() + usize::from(self.options.bias_correction) + usize::from(concats);
-        for (done, &method) in methods.iter().enumerate() {
-            (self.progress)(Progress { stage: "measure", done, total });
-            let tried = choice(method, &none);
-            let sqnr = bench.sqnr(&tried)?;
-            trials.push(Trial { choice: format!("ranges by {method}"), sqnr });
-            if sqnr > best_sqnr + if best_sqnr.is_finite() { TOLERANCE } else { 0.0 } {
-                (best, best_sqnr) = (tried, sqnr);
-            }
-        }
-        if self.options.bias_correction {
-            (self.progress)(Progress { stage: "measure", done: methods.len(), total });
-            let tried = choice(best.method, &seen.corrections(graph));
-            let sqnr = bench.sqnr(&tried)?;
-            trials.push(Trial { choice: "bias correction".into(), sqnr });
-            if sqnr > best_sqnr {
-                (best, best_sqnr) = (tried, sqnr);
-            }
-        }
-        if concats {
-            (self.progress)(Progress { stage: "measure", done: total - 1, total });
-            let quants = apart.quantize(&seen.ranges(best.method));
-            let corrections = best.corrections.clone();
-            let tried = Choice { sharing: apart, quants, corrections, method: best.method, joined: false };
-            let sqnr = bench.sqnr(&tried)?;
-            trials.push(Trial { choice: "concats requantized".into(), sqnr });
-            if sqnr > best_sqnr + CONCAT_TOLERANCE {
-                best = tried;
-            }
-        }
-        Ok((best, trials))
-    }
-
     fn finish(
-        self,
+        &self,
         bench: &Bench,
         mut program: Program,
         choice: &Choice,
         trials: Vec<Trial>,
         seen: [u32; 2],
     ) -> Result<Compiled> {
-        let graph = bench.graph;
+        let graph = &choice.graph;
         let outputs = bench.outputs(&program)?;
         let (bytes, strip_rows) = self.in_strips(&mut program, &outputs, bench.envelope, seen)?;
-        let noise = bench.every_value(&program)?;
+        let noise = bench.every_value(graph, &program)?;
         let area = |value: usize| {
             let ([r, w], [fr, fw]) = (graph.values[value].sizes[0], graph.values[0].sizes[0]);
             (r * w) as f64 / (fr * fw) as f64
@@ -245,6 +185,7 @@ impl<'a> Compiler<'a> {
             method: if trials.is_empty() { "none".into() } else { choice.method.to_string() },
             images: bench.images.len(),
             bias_correction: choice.corrections.iter().any(|c| !c.is_empty()),
+            equalized: choice.strength > 0.0,
             joined_concats: choice.joined,
             trials,
             outputs,

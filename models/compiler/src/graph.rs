@@ -32,6 +32,9 @@ pub struct Value {
     pub sizes: Vec<[usize; 2]>,
     /// Quantization that the model itself prescribes (QuantizeLinear).
     pub fixed: Option<Quant>,
+    /// What 1 stands for in each channel, in the model's own terms (cross-layer
+    /// equalization); empty where it stands for 1.
+    pub unit: Vec<f32>,
 }
 
 /// An operator of the graph.

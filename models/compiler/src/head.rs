@@ -84,7 +84,7 @@ fn is_probability(expr: &Expr) -> bool {
 
 fn push(graph: &mut Graph, op: Op, name: &str, input: ValueId, channels: usize, quant: Quant) -> ValueId {
     let sizes = graph.values[input].sizes.clone();
-    graph.values.push(Value { name: String::new(), channels, sizes, fixed: Some(quant) });
+    graph.values.push(Value { name: String::new(), channels, sizes, fixed: Some(quant), unit: Vec::new() });
     let output = graph.values.len() - 1;
     let source = (name.to_owned(), "from the description".to_owned());
     graph.nodes.push(Node { name: format!("mask/{name}"), source, op, inputs: vec![input], output });

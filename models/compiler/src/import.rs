@@ -14,7 +14,7 @@ mod operands;
 mod operators;
 pub(crate) mod probe;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tract_onnx::pb;
 
@@ -34,8 +34,8 @@ pub fn import(model: &Model) -> Result<Graph> {
         let found = model.inputs().len();
         return Err(Error::Model(format!("a plan has one input, the model has {found}")));
     };
-    let dependent = dependent(graph, &input.name);
-    for node in graph.node.iter().filter(|n| n.output.iter().any(|o| dependent.contains_key(o.as_str()))) {
+    let dependent = dependent(graph, model);
+    for node in graph.node.iter().filter(|n| n.output.iter().any(|o| dependent.contains(o.as_str()))) {
         if !operators::SUPPORTED.contains(&node.op_type.as_str()) {
             return Err(refuse(node, "core has no such operator"));
         }
@@ -44,7 +44,7 @@ pub fn import(model: &Model) -> Result<Graph> {
     let mut importer = Importer { model, graph, probe, out: Graph::default(), env: HashMap::new() };
     importer.define(&input.name)?;
     for node in &graph.node {
-        if node.output.iter().any(|o| dependent.contains_key(o.as_str())) {
+        if node.output.iter().any(|o| dependent.contains(o.as_str())) {
             importer.node(node)?;
         }
     }
@@ -72,15 +72,17 @@ pub enum Verdict {
 /// Asks the importer about every node of a model; what one of them makes that stays in float is taken as given.
 ///
 /// # Errors
-/// tract cannot run the model, or it has several inputs.
+/// tract cannot run the model.
 pub(crate) fn survey(model: &Model, probe: Probe) -> Result<(Vec<Verdict>, Probe)> {
     let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
-    let input = &model.inputs()[0].name;
-    let dependent = dependent(graph, input);
+    let dependent = dependent(graph, model);
     let mut importer = Importer { model, graph, probe, out: Graph::default(), env: HashMap::new() };
-    importer.define(input)?;
+    for port in model.inputs() {
+        // Those without rows and columns are no activations.
+        let _ = importer.define(&port.name);
+    }
     let verdicts = graph.node.iter().map(|node| {
-        if !node.output.iter().any(|o| dependent.contains_key(o.as_str())) {
+        if !node.output.iter().any(|o| dependent.contains(o.as_str())) {
             return Verdict::Constant;
         }
         match importer.attempt(node) {
@@ -98,14 +100,12 @@ pub(crate) fn survey(model: &Model, probe: Probe) -> Result<(Vec<Verdict>, Probe
     Ok((verdicts, importer.probe))
 }
 
-/// Names of the values that depend on the input's values, not only on its size.
-pub(crate) fn dependent<'a>(graph: &'a pb::GraphProto, input: &'a str) -> HashMap<&'a str, ()> {
-    let mut names = HashMap::from([(input, ())]);
+/// Names of the values that depend on the inputs' values, not only on their sizes.
+pub(crate) fn dependent<'a>(graph: &'a pb::GraphProto, model: &'a Model) -> HashSet<&'a str> {
+    let mut names: HashSet<&str> = model.inputs().iter().map(|port| port.name.as_str()).collect();
     for node in &graph.node {
-        if !matches!(node.op_type.as_str(), "Shape" | "Size")
-            && node.input.iter().any(|i| names.contains_key(i.as_str()))
-        {
-            names.extend(node.output.iter().filter(|o| !o.is_empty()).map(|o| (o.as_str(), ())));
+        if !matches!(node.op_type.as_str(), "Shape" | "Size") && node.input.iter().any(|i| names.contains(i.as_str())) {
+            names.extend(node.output.iter().filter(|o| !o.is_empty()).map(String::as_str));
         }
     }
     names
@@ -180,7 +180,7 @@ impl Importer<'_> {
         if channels == 0 || channels > usize::from(u16::MAX) || sizes.iter().flatten().any(|&side| side == 0) {
             return Err(Error::Model(format!("value `{name}` has {channels} channels and sides {sizes:?}")));
         }
-        self.out.values.push(Value { name: name.to_owned(), channels, sizes, fixed: None });
+        self.out.values.push(Value { name: name.to_owned(), channels, sizes, fixed: None, unit: Vec::new() });
         Ok(self.out.values.len() - 1)
     }
 

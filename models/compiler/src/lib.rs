@@ -38,9 +38,11 @@
 mod bench;
 pub mod borders;
 pub mod calibrate;
+mod choose;
 pub mod compiler;
 pub mod description;
 pub mod emit;
+mod equalize;
 pub mod error;
 pub mod expr;
 pub mod fold;

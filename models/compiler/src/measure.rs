@@ -19,8 +19,9 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Adds one image: int8 NHWC against float NCHW, for one batch. Sizes must agree.
-    pub fn add(&mut self, found: &[i8], quant: Quant, expected: &Tensor, channels: usize) -> bool {
+    /// Adds one image: int8 NHWC against float NCHW, for one batch. Sizes must agree. `unit` is what 1 stands for in each
+    /// channel of what was found; empty where it stands for 1.
+    pub fn add(&mut self, found: &[i8], quant: Quant, expected: &Tensor, channels: usize, unit: &[f32]) -> bool {
         if found.len() != expected.data.len() || channels == 0 {
             return false;
         }
@@ -28,11 +29,12 @@ impl Noise {
         for (pixel, values) in found.chunks_exact(channels).enumerate() {
             for (c, &q) in values.iter().enumerate() {
                 let real = f64::from(expected.data[c * pixels + pixel]);
-                let value = f64::from(quant.scale) * f64::from(i32::from(q) - i32::from(quant.zero_point));
+                let scale = f64::from(quant.scale) * unit.get(c).map_or(1.0, |unit| f64::from(*unit));
+                let value = scale * f64::from(i32::from(q) - i32::from(quant.zero_point));
                 self.signal += real * real;
                 self.noise += (real - value) * (real - value);
                 let beyond = (q == i8::MAX && real > value) || (q == i8::MIN && real < value);
-                self.saturated += u64::from(beyond && (real - value).abs() > f64::from(quant.scale));
+                self.saturated += u64::from(beyond && (real - value).abs() > scale);
             }
         }
         self.count += found.len() as u64;

@@ -116,6 +116,18 @@ impl Model {
         &self.inputs
     }
 
+    /// The place among the inputs of the image: the first that has, or may have, `[1, channels, rows, width]`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn image(&self) -> Result<usize> {
+        self.inputs.iter().position(|port| port.shape.len() == 4).ok_or_else(|| {
+            let [port, ..] = &self.inputs[..] else { return Error::Model("it has no input".into()) };
+            let (name, shape) = (&port.name, &port.shape);
+            Error::Model(format!("input `{name}` has shape {shape:?}, expected [1, channels, rows, width]"))
+        })
+    }
+
     /// Outputs.
     pub fn outputs(&self) -> &[Port] {
         &self.outputs

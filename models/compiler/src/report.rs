@@ -13,6 +13,8 @@ pub struct Report {
     pub images: usize,
     /// Whether biases were corrected for the mean error of the rounded weights.
     pub bias_correction: bool,
+    /// Whether channels were equalized across layers.
+    pub equalized: bool,
     /// Whether Concats got one scale for all inputs.
     pub joined_concats: bool,
     /// What was tried, in the order it was tried.
@@ -89,8 +91,9 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "bias correction {}, concats {}",
+            "bias correction {}, channels {}, concats {}",
             on(self.bias_correction),
+            if self.equalized { "equalized" } else { "as they are" },
             if self.joined_concats { "joined" } else { "requantized" }
         )?;
         for trial in &self.trials {

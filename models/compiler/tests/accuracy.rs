@@ -62,3 +62,19 @@ fn pads_crops_and_pools() {
     compile("shapes_ts17", 1, 20.0);
     compile("shapes_dynamo18", 1, 20.0);
 }
+
+#[test]
+fn uneven_channels_are_equalized() {
+    let model = common::load("uneven_ts17");
+    let description = Description::default();
+    let compiler = Compiler::new(&model, &description, Options::default()).calibrate(common::images(3, 32, 48, 4));
+    let report = compiler.compile().unwrap().report;
+    println!("{report}");
+    let tried = |what: &str| {
+        let of = report.trials.iter().filter(|trial| trial.choice.starts_with(what));
+        of.map(|trial| trial.sqnr).fold(f64::NEG_INFINITY, f64::max)
+    };
+    assert!(report.equalized);
+    assert!(tried("channels") > tried("ranges") + 10.0);
+    assert!(report.outputs[0].sqnr.unwrap() > 25.0);
+}

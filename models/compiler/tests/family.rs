@@ -159,7 +159,8 @@ fn attention_between_islands() {
     holds_to_onnx_runtime("attention", &model, &frame);
     let division = divide(&model).unwrap();
     println!("{division}");
-    let divided = division.compile(&model, &common::images(1, 64, 80, 4), |_| {}).unwrap();
+    let samples: Vec<_> = common::images(1, 64, 80, 4).into_iter().map(|image| vec![image]).collect();
+    let divided = division.compile(&model, &samples, |_| {}).unwrap();
     let expected = &model.run_float(std::slice::from_ref(&frame)).unwrap()[0];
     let found = &divided.run_float(std::slice::from_ref(&frame)).unwrap()[0];
     assert_eq!(found.shape, expected.shape);

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use microtome_core::Plan;
-use ndarray::{Array4, ArrayD, Ix4};
-use ndarray_npy::{NpzReader, NpzWriter, ReadNpyExt, WriteNpyExt};
+use ndarray::{Array4, Ix4};
+use ndarray_npy::{NpzWriter, WriteNpyExt};
 
 use super::{Outcome, complain, say};
 use crate::engine::{Model, Options};
 use crate::error::{Error, Result};
 use crate::machine::{self, Machine};
 use crate::sink::write_whole;
-use crate::tensor::{Named, run_plan};
+use crate::tensor::{Named, is_archive, read, run_plan};
 
 /// Arguments of `microtome predict`.
 #[derive(clap::Args)]
@@ -58,14 +58,6 @@ pub fn predict(args: &Args) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn is_archive(path: &Path) -> Result<bool> {
-    match path.extension().and_then(|e| e.to_str()) {
-        Some("npy") => Ok(false),
-        Some("npz") => Ok(true),
-        _ => Err(Error::usage(format!("{}: expected a file name that ends in .npy or .npz", path.display()))),
-    }
-}
-
 /// The one input that a plan has.
 fn only(inputs: &[Named], path: &Path) -> Result<Array4<f32>> {
     let [input] = inputs else {
@@ -79,25 +71,6 @@ fn only(inputs: &[Named], path: &Path) -> Result<Array4<f32>> {
             path.display()
         ))
     })
-}
-
-fn read(path: &Path) -> Result<Vec<Named>> {
-    let bad = |e: &dyn std::fmt::Display| Error::usage(format!("{}: {e} (expected float32)", path.display()));
-    let archive = is_archive(path)?;
-    let file = std::fs::File::open(path).map_err(|e| Error::usage(format!("{}: {e}", path.display())))?;
-    if !archive {
-        let values = ArrayD::<f32>::read_npy(file).map_err(|e| bad(&e))?;
-        return Ok(vec![Named { name: String::new(), values, is_mask: false }]);
-    }
-    let mut archive = NpzReader::new(file).map_err(|e| bad(&e))?;
-    let names = archive.names().map_err(|e| bad(&e))?;
-    names
-        .into_iter()
-        .map(|name| {
-            let values: ArrayD<f32> = archive.by_name(&name).map_err(|e| bad(&e))?;
-            Ok(Named { name: name.trim_end_matches(".npy").to_owned(), values, is_mask: false })
-        })
-        .collect()
 }
 
 fn write(path: &Path, archive: bool, outputs: &[Named]) -> Result<()> {
@@ -125,7 +98,7 @@ fn write(path: &Path, archive: bool, outputs: &[Named]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Axis;
+    use ndarray::{ArrayD, Axis};
 
     use super::*;
 

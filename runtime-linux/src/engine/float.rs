@@ -45,14 +45,7 @@ impl FloatEngine {
     /// # Errors
     /// One sentence when the names or shapes are not the model's.
     pub fn run(&self, inputs: &[Named]) -> Result<Vec<Named>, String> {
-        let ports = self.model.inputs();
-        let tensors = ports.iter().map(|port| {
-            let only = inputs.len() == 1 && ports.len() == 1;
-            let input = inputs.iter().find(|input| only || input.name == port.name);
-            let values = &input.ok_or_else(|| format!("no tensor for the model's input `{}`", port.name))?.values;
-            Tensor::new(values.shape().to_vec(), values.iter().copied().collect()).map_err(|e| e.to_string())
-        });
-        let tensors = tensors.collect::<Result<Vec<_>, String>>()?;
+        let tensors = sample(&self.model, inputs)?;
         let outputs = self.model.run_float(&tensors).map_err(|e| e.to_string())?;
         let named = self.model.outputs().iter().zip(outputs).map(|(port, tensor)| {
             let values = ArrayD::from_shape_vec(tensor.shape, tensor.data).map_err(|e| e.to_string())?;
@@ -86,6 +79,21 @@ impl FloatEngine {
             }
         }
     }
+}
+
+/// A tensor for each input of the model, in their order: one unnamed, or all by their names.
+///
+/// # Errors
+/// One sentence when one is missing.
+pub(super) fn sample(model: &Model, inputs: &[Named]) -> Result<Vec<Tensor>, String> {
+    let ports = model.inputs();
+    let tensors = ports.iter().map(|port| {
+        let only = inputs.len() == 1 && ports.len() == 1;
+        let input = inputs.iter().find(|input| only || input.name == port.name);
+        let values = &input.ok_or_else(|| format!("no tensor for the model's input `{}`", port.name))?.values;
+        Tensor::new(values.shape().to_vec(), values.iter().copied().collect()).map_err(|e| e.to_string())
+    });
+    tensors.collect()
 }
 
 /// Channels of the network's input: what the model fixes, else what the description says, else one.

@@ -1,6 +1,6 @@
 //! ONNX models: compiled on the fly, whole or in islands, or kept in float.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use microtome_compiler::compiler::Progress;
 use microtome_compiler::description::Borders;
@@ -9,13 +9,14 @@ use microtome_compiler::{
     Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Tensor, halved, mirrored,
 };
 
-use super::float::{FloatEngine, channels};
+use super::float::{FloatEngine, channels, sample};
 use super::preprocess;
 use crate::error::{Error, Result};
 use crate::source;
+use crate::tensor;
 
-/// Most calibration images; of a larger folder, as many are taken at even steps through its names.
-pub const MOST_IMAGES: usize = 48;
+/// Most files to calibrate on; of a larger folder, as many are taken at even steps through its names.
+pub const MOST_SAMPLES: usize = 48;
 
 /// An ONNX model and its description, ready to be compiled or run.
 pub struct OnnxModel {
@@ -95,11 +96,11 @@ impl OnnxModel {
         Ok(Extent::Islands(division))
     }
 
-    /// Compiles the model to a plan, calibrated on the images of the folder `calibrate`, with as many rows per step as `memory` allows.
+    /// Compiles the model to a plan, calibrated on the images, or tensors, of the folder `calibrate`, with as many rows per step as `memory` allows.
     /// Images that cannot be read go to `report`.
     ///
     /// # Errors
-    /// The compiler's sentence; [`Error::Usage`] when no image is left.
+    /// The compiler's sentence; [`Error::Usage`] when no sample is left.
     pub fn compile(
         &self,
         path: &Path,
@@ -108,12 +109,16 @@ impl OnnxModel {
         progress: impl FnMut(Progress),
         report: &mut dyn FnMut(Error),
     ) -> Result<Compiled> {
-        let images = calibrate.map_or(Ok(Vec::new()), |folder| self.images(folder, report))?;
+        let samples = calibrate.map_or(Ok(Vec::new()), |folder| self.samples(folder, report))?;
         let compiler = Compiler::new(&self.model, &self.description, Options { memory, ..Options::default() });
-        compiler.calibrate(images).on_progress(progress).compile().map_err(|error| uncalibrated(path, calibrate, error))
+        compiler
+            .calibrate(samples.into_iter().flatten())
+            .on_progress(progress)
+            .compile()
+            .map_err(|error| uncalibrated(path, calibrate, error))
     }
 
-    /// Compiles the islands of a divided model, calibrated on the images of the folder `calibrate`.
+    /// Compiles the islands of a divided model, calibrated on the images, or tensors, of the folder `calibrate`.
     ///
     /// # Errors
     /// As [`OnnxModel::compile`].
@@ -125,9 +130,9 @@ impl OnnxModel {
         progress: impl FnMut(usize),
         report: &mut dyn FnMut(Error),
     ) -> Result<OnnxModel> {
-        let images = calibrate.map_or(Ok(Vec::new()), |folder| self.images(folder, report))?;
+        let samples = calibrate.map_or(Ok(Vec::new()), |folder| self.samples(folder, report))?;
         let model =
-            division.compile(&self.model, &images, progress).map_err(|error| uncalibrated(path, calibrate, error))?;
+            division.compile(&self.model, &samples, progress).map_err(|error| uncalibrated(path, calibrate, error))?;
         Ok(OnnxModel { model, description: self.description.clone() })
     }
 
@@ -141,33 +146,50 @@ impl OnnxModel {
         Ok(self.model.to_onnx(&toml.map_err(|e| Error::model(&beside, e))?))
     }
 
-    fn images(&self, folder: &Path, report: &mut dyn FnMut(Error)) -> Result<Vec<Tensor>> {
+    /// What to calibrate on, at most [`MOST_SAMPLES`]: the folder's tensors, or its images where it has none.
+    fn samples(&self, folder: &Path, report: &mut dyn FnMut(Error)) -> Result<Vec<Vec<Tensor>>> {
+        let tensors = if folder.is_dir() { tensor::in_folder(folder)? } else { Vec::new() };
+        if !tensors.is_empty() {
+            let inputs = |file: &PathBuf| {
+                sample(&self.model, &tensor::read(file)?).map_err(|e| Error::usage(format!("{}: {e}", file.display())))
+            };
+            return spread(&tensors).map(inputs).collect();
+        }
+        if self.model.inputs().len() > 1 {
+            let names: Vec<&str> = self.model.inputs().iter().map(|port| port.name.as_str()).collect();
+            let expected = format!("expected .npz files that each hold {}", names.join(", "));
+            return Err(Error::usage(format!("{}: the model has several inputs; {expected}", folder.display())));
+        }
         let (files, missing) = source::find(&[folder.into()]);
         if let Some(error) = missing.into_iter().next() {
             return Err(Error::usage(error));
         }
-        let count = files.len().min(MOST_IMAGES);
         let input = preprocess::input(&self.description);
         let channels = channels(&self.model, &self.description);
-        let mut images = Vec::with_capacity(count);
-        for index in 0..count {
-            let file = &files[index * files.len() / count];
+        let mut samples = Vec::new();
+        for file in spread(&files) {
             let page = source::open(file)
                 .and_then(|mut pages| pages.next().unwrap_or_else(|| Err(Error::input(file, "the file has no page"))));
             match page {
                 Ok(image) => {
                     let sides = [image.height(), image.width()];
                     let tensor = preprocess::tensor(&image, &input, channels, sides);
-                    images.push(tensor.map_err(Error::usage)?);
+                    samples.push(vec![tensor.map_err(Error::usage)?]);
                 }
                 Err(error) => report(error),
             }
         }
-        if images.is_empty() {
+        if samples.is_empty() {
             return Err(Error::usage(format!("{}: no image to calibrate on could be read", folder.display())));
         }
-        Ok(images)
+        Ok(samples)
     }
+}
+
+/// At most [`MOST_SAMPLES`] of the files, at even steps.
+fn spread(files: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
+    let count = files.len().min(MOST_SAMPLES);
+    (0..count).map(move |index| &files[index * files.len() / count])
 }
 
 /// Names the way out where nothing was given to calibrate on.

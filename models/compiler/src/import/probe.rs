@@ -6,13 +6,16 @@ use std::sync::Arc;
 use tract_onnx::prelude::Tensor as Raw;
 
 use crate::error::{Error, Result};
-use crate::model::{self, Model, Tensor};
+use crate::model::{self, Model, Port, Tensor};
 
 /// Pairs of sizes (rows, width) that are tried first: multiples of 64, and odd ones.
 const SIZES: [[[usize; 2]; 2]; 3] = [[[64, 128], [128, 192]], [[256, 320], [320, 384]], [[65, 97], [129, 161]]];
 
 /// What is tried then: valid convolutions of up to five levels take sides that are something beyond a multiple of 32.
 const BEYOND: std::ops::Range<usize> = 0..32;
+
+/// Length of an axis that is free and no side of an image.
+const SOME: usize = 8;
 
 /// All pairs of sizes, in turn.
 fn sizes() -> impl Iterator<Item = [[usize; 2]; 2]> {
@@ -26,40 +29,19 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Runs the model at the first pair of sizes that it takes.
+    /// Runs the model at the first pair of sizes that it takes; all inputs that are images have the same size.
     pub fn run(model: &Model) -> Result<Probe> {
-        let port = &model.inputs()[0];
-        let [batch, channels, rows, width] = port.shape[..] else {
-            let shape = &port.shape;
-            return Err(Error::Model(format!(
-                "input `{}` has shape {shape:?}, expected [1, channels, rows, width]",
-                port.name
-            )));
-        };
-        if batch.is_some_and(|n| n != 1) {
-            return Err(Error::Model(format!("input `{}` has a batch of {batch:?}, expected 1", port.name)));
-        }
-        let channels = channels
-            .ok_or_else(|| Error::Model(format!("input `{}` does not tell its number of channels", port.name)))?;
         let names = names(model);
         let mut first_error = None;
         for pair in sizes() {
-            let mut sizes: Vec<[usize; 2]> =
-                pair.iter().map(|[r, w]| [rows.unwrap_or(*r), width.unwrap_or(*w)]).collect();
-            sizes.dedup();
-            let run = |&[r, w]: &[usize; 2]| {
-                let shape = vec![1, channels, r, w];
-                let values = model.values(std::slice::from_ref(&shape), &names)?;
-                let mut values = values.run(&[Tensor::new(shape, vec![0.5; channels * r * w])?])?;
-                let input = Raw::zero::<f32>(&[1, channels, r, w]).map_err(|e| Error::Model(e.to_string()))?;
-                values.insert(port.name.clone(), Arc::new(input));
-                Ok(values)
-            };
-            match sizes.iter().map(run).collect::<Result<Vec<_>>>() {
+            let mut shapes = pair.iter().map(|size| shapes(model, *size)).collect::<Result<Vec<_>>>()?;
+            shapes.dedup();
+            let count = shapes.len();
+            match shapes.into_iter().map(|shapes| probe(model, shapes, &names)).collect::<Result<Vec<_>>>() {
                 Ok(runs) => return Ok(Probe { runs }),
                 Err(error) => first_error = first_error.or(Some(error)),
             }
-            if rows.is_some() && width.is_some() {
+            if count == 1 {
                 break;
             }
         }
@@ -89,6 +71,39 @@ impl Probe {
             _ => Err(Error::Model(format!("the constant `{name}` depends on the input's size"))),
         }
     }
+}
+
+/// Shapes of a model's inputs for images of a size.
+fn shapes(model: &Model, size: [usize; 2]) -> Result<Vec<Vec<usize>>> {
+    let image = model.image()?;
+    let port = |(index, port): (usize, &Port)| {
+        let name = &port.name;
+        if port.shape.len() != 4 {
+            // Sequences and the like: one of a batch, and a few of whatever else is free.
+            let free = |(axis, side): (usize, &Option<usize>)| side.unwrap_or(if axis == 0 { 1 } else { SOME });
+            return Ok(port.shape.iter().enumerate().map(free).collect());
+        }
+        if port.shape[0].is_some_and(|n| n != 1) {
+            return Err(Error::Model(format!("input `{name}` has a batch of {:?}, expected 1", port.shape[0])));
+        }
+        let channels = port.shape[1].or((index != image).then_some(1));
+        let channels =
+            channels.ok_or_else(|| Error::Model(format!("input `{name}` does not tell its number of channels")))?;
+        Ok(vec![1, channels, port.shape[2].unwrap_or(size[0]), port.shape[3].unwrap_or(size[1])])
+    };
+    model.inputs().iter().enumerate().map(port).collect()
+}
+
+/// Every value that `names` has, for inputs of these shapes.
+fn probe(model: &Model, shapes: Vec<Vec<usize>>, names: &[String]) -> Result<HashMap<String, Arc<Raw>>> {
+    let inputs = shapes.iter().map(|shape| Tensor::new(shape.clone(), vec![0.5; shape.iter().product()]));
+    let inputs = inputs.collect::<Result<Vec<_>>>()?;
+    let mut values = model.values(&shapes, names)?.run(&inputs)?;
+    for (port, shape) in model.inputs().iter().zip(&shapes) {
+        let input = Raw::zero::<f32>(shape).map_err(|e| Error::Model(e.to_string()))?;
+        values.insert(port.name.clone(), Arc::new(input));
+    }
+    Ok(values)
 }
 
 fn get<'a>(run: &'a HashMap<String, Arc<Raw>>, name: &str) -> Result<&'a Raw> {

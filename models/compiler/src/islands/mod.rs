@@ -43,8 +43,8 @@ pub const WORTH: usize = 32;
 /// Longest side of these: the middle of larger frames is taken.
 const MOST_SIDE: usize = 256;
 
-/// Most frames whose activations islands are calibrated on.
-const MOST_IMAGES: usize = 16;
+/// Most samples whose activations islands are calibrated on.
+const MOST_SAMPLES: usize = 16;
 
 /// An island to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -93,12 +93,9 @@ fn description() -> Description {
 /// Divides a model.
 ///
 /// # Errors
-/// tract cannot run the model, or it has not one input of `[1, channels, rows, width]`.
+/// tract cannot run the model, or it has no input of `[1, channels, rows, width]`.
 pub fn divide(model: &Model) -> Result<Division> {
-    let [input] = model.inputs() else {
-        let found = model.inputs().len();
-        return Err(Error::Model(format!("only models of one input are divided, this one has {found}")));
-    };
+    let input = &model.inputs()[model.image()?];
     let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
     let (mut verdicts, probe) = import::survey(model, Probe::run(model)?)?;
     for (verdict, node) in verdicts.iter_mut().zip(&graph.node) {
@@ -181,10 +178,10 @@ fn attempt(
 
 /// The nodes that depend on the image.
 fn steps<'a>(model: &'a Model, graph: &'a pb::GraphProto, verdicts: &[Verdict]) -> Vec<Step<'a>> {
-    let dependent = import::dependent(graph, &model.inputs()[0].name);
+    let dependent = import::dependent(graph, model);
     let of = |(node, (proto, verdict)): (usize, (&'a pb::NodeProto, &Verdict))| Step {
         node,
-        inputs: proto.input.iter().map(String::as_str).filter(|name| dependent.contains_key(name)).collect(),
+        inputs: proto.input.iter().map(String::as_str).filter(|name| dependent.contains(name)).collect(),
         outputs: proto.output.iter().map(String::as_str).filter(|name| !name.is_empty()).collect(),
         int8: *verdict == Verdict::Int8,
     };
@@ -237,17 +234,18 @@ fn outline(places: &Places, group: &Group, part: &Part) -> Outline {
 }
 
 impl Division {
-    /// Compiles the islands, calibrated on what the model makes of these network inputs, and puts them into the model.
-    /// `progress` is told of each island before it is begun.
+    /// Compiles the islands, calibrated on what the model makes of these samples, and puts them into the model. A sample
+    /// is a tensor for each input of the model, in their order; an image alone is cut or padded to sides that the model
+    /// takes. `progress` is told of each island before it is begun.
     ///
     /// # Errors
     /// tract cannot run the model on them, or there are none.
-    pub fn compile(&self, model: &Model, images: &[Tensor], mut progress: impl FnMut(usize)) -> Result<Model> {
+    pub fn compile(&self, model: &Model, samples: &[Vec<Tensor>], mut progress: impl FnMut(usize)) -> Result<Model> {
         let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
-        if images.is_empty() {
-            return Err(Error::Calibration("no image was given, but islands are quantized by what they see".into()));
+        if samples.is_empty() {
+            return Err(Error::Calibration("no sample was given, but islands are quantized by what they see".into()));
         }
-        let images = &fitted(model, images)?;
+        let samples = &if model.inputs().len() == 1 { fitted(model, samples)? } else { samples.to_vec() };
         let probe = Probe::run(model)?;
         let steps = steps(model, graph, &self.verdicts);
         let (groups, _) = partition(&steps);
@@ -258,7 +256,7 @@ impl Division {
             progress(index);
             let part = places.part(group, &needed).map_err(|refusal| Error::Model(refusal.reason))?;
             let alone = part.model(model)?;
-            let seen = activations(model, &part.input, images)?;
+            let seen = activations(model, &part.input, samples)?;
             let compiled = Compiler::new(&alone, &description(), Options::default()).calibrate(seen).compile()?;
             plans.push(compiled.plan);
             parts.push(part);
@@ -268,14 +266,15 @@ impl Division {
 }
 
 /// The images on sides that the model takes: multiples of what up to five poolings need.
-fn fitted(model: &Model, images: &[Tensor]) -> Result<Vec<Tensor>> {
+fn fitted(model: &Model, samples: &[Vec<Tensor>]) -> Result<Vec<Vec<Tensor>>> {
     let port = &model.inputs()[0].shape;
     let fixed = [port.get(2).copied().flatten(), port.get(3).copied().flatten()];
     let mut multiple = 1;
     loop {
         let alignment = Alignment { multiple: [multiple; 2], remainder: [0; 2] };
-        let fitted = images.iter().map(|image| fit(image, fixed, &alignment, MOST_SIDE)).collect::<Result<Vec<_>>>()?;
-        match model.run_float(&fitted[..1]) {
+        let images = samples.iter().flatten().map(|image| Ok(vec![fit(image, fixed, &alignment, MOST_SIDE)?]));
+        let fitted = images.collect::<Result<Vec<_>>>()?;
+        match model.run_float(&fitted[0]) {
             Ok(_) => return Ok(fitted),
             Err(error) if multiple == 32 => return Err(error),
             Err(_) => multiple *= 2,
@@ -284,15 +283,15 @@ fn fitted(model: &Model, images: &[Tensor]) -> Result<Vec<Tensor>> {
 }
 
 /// What a value of the model is for these inputs.
-fn activations(model: &Model, name: &str, images: &[Tensor]) -> Result<Vec<Tensor>> {
-    let step = images.len().div_ceil(MOST_IMAGES);
-    let images = images.iter().step_by(step);
-    if name == model.inputs()[0].name {
-        return Ok(images.cloned().collect());
+fn activations(model: &Model, name: &str, samples: &[Vec<Tensor>]) -> Result<Vec<Tensor>> {
+    let step = samples.len().div_ceil(MOST_SAMPLES);
+    let samples = samples.iter().step_by(step);
+    if let Some(port) = model.inputs().iter().position(|port| port.name == name) {
+        return Ok(samples.map(|sample| sample[port].clone()).collect());
     }
     let mut runs = Runs::new(model, vec![name.to_owned()]);
-    let found = images.map(|image| {
-        let value = runs.run(image)?.remove(name);
+    let found = samples.map(|sample| {
+        let value = runs.run(sample)?.remove(name);
         value.ok_or_else(|| Error::Model(format!("value `{name}` is never made")))
     });
     found.collect()

@@ -1,5 +1,7 @@
 //! Raw tensors through a plan: `[N, C, rows, width]` of float32 in and out, as ONNX has them.
 
+mod file;
+
 use std::sync::Arc;
 
 use microtome_core::Plan;
@@ -8,6 +10,8 @@ use ndarray::{Array4, ArrayD, Axis};
 
 use crate::engine::PlanEngine;
 use crate::machine::Machine;
+
+pub use file::{in_folder, is_archive, read};
 
 /// A tensor and what the model calls it.
 #[derive(Debug, Clone)]
