@@ -138,7 +138,9 @@ fn halved_weights_denoise_alike() {
     ddpm(dir, "");
     expect(0, dir, &["halve", "ddpm.onnx", "-o", "half.onnx"]);
     assert!(bytes(dir, "half.onnx").len() + 15_000 < bytes(dir, "ddpm.onnx").len());
-    // The description is in the file.
+    // The description is in the file, and stays there.
+    expect(0, dir, &["halve", "half.onnx", "-o", "again.onnx"]);
+    assert_eq!(bytes(dir, "half.onnx"), bytes(dir, "again.onnx"));
     for model in ["ddpm", "half"] {
         expect(0, dir, &["diffuse", &format!("{model}.onnx"), "--out", &format!("{model}.npy")]);
     }

@@ -143,8 +143,13 @@ impl Model {
     /// # Errors
     /// It is wrong.
     pub fn description(&self) -> Result<Option<Description>> {
+        self.toml().map(Description::parse).transpose()
+    }
+
+    /// The text of the description that the file carries, if it does.
+    pub fn toml(&self) -> Option<&str> {
         let found = self.proto.metadata_props.iter().find(|entry| entry.key == DESCRIPTION);
-        found.map(|entry| Description::parse(&entry.value)).transpose()
+        found.map(|entry| entry.value.as_str())
     }
 
     /// The bytes of an ONNX file of this model, which carries the description `toml`.

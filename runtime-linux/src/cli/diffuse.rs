@@ -8,16 +8,17 @@ use std::time::Instant;
 use microtome_compiler::Tensor;
 use microtome_compiler::description;
 use ndarray::{Array, ArrayD};
-use ndarray_npy::{ReadNpyExt, WriteNpyExt};
+use ndarray_npy::WriteNpyExt;
 use serde::Serialize;
 
 use super::progress::Progress;
 use super::{Outcome, make_folder, say, say_json};
-use crate::diffuse::{Given, Network, Request, Scheduler, denoise, picture, record, scheduler};
+use crate::diffuse::{Given, Network, Request, Scheduler, denoise, picture, scheduler};
 use crate::engine::OnnxModel;
 use crate::error::{Error, Result};
 use crate::simulate::Random;
 use crate::sink::{frame, write_whole};
+use crate::tensor::{self, Named, write_archive};
 
 /// Arguments of `microtome diffuse`.
 #[derive(clap::Args)]
@@ -64,10 +65,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "1")]
     scale: NonZeroUsize,
     /// A tensor (.npy, float32) for another input of the model, such as encoder_hidden_states
-    #[arg(long = "input", value_name = "NAME=FILE", value_parser = tensor)]
+    #[arg(long = "input", value_name = "NAME=FILE", value_parser = file)]
     inputs: Vec<Setting>,
     /// What that input is without the condition, for guidance, such as the hidden states of an empty prompt
-    #[arg(long = "free-input", value_name = "NAME=FILE", value_parser = tensor)]
+    #[arg(long = "free-input", value_name = "NAME=FILE", value_parser = file)]
     free_inputs: Vec<Setting>,
     /// Write the network's inputs at every step to this folder, as .npz files to calibrate `microtome compile` on
     #[arg(long, value_name = "DIR")]
@@ -106,7 +107,7 @@ fn setting(text: &str) -> Result<Setting, String> {
     split(text, "VALUE")
 }
 
-fn tensor(text: &str) -> Result<Setting, String> {
+fn file(text: &str) -> Result<Setting, String> {
     split(text, "FILE")
 }
 
@@ -194,11 +195,14 @@ fn open(args: &Args) -> Result<Network> {
     Ok(network)
 }
 
+/// The one tensor of a file.
 fn read(path: &str) -> Result<Tensor> {
-    let bad = |e: &dyn std::fmt::Display| Error::usage(format!("{path}: {e}"));
-    let file = std::fs::File::open(path).map_err(|e| bad(&e))?;
-    let values = ArrayD::<f32>::read_npy(file).map_err(|e| bad(&format!("{e} (expected float32)")))?;
-    Tensor::new(values.shape().to_vec(), values.iter().copied().collect()).map_err(|e| bad(&e))
+    let tensors = tensor::read(path.as_ref())?;
+    let [Named { values, .. }] = &tensors[..] else {
+        return Err(Error::usage(format!("{path}: {} tensors, expected one", tensors.len())));
+    };
+    let tensor = Tensor::new(values.shape().to_vec(), values.iter().copied().collect());
+    tensor.map_err(|e| Error::usage(format!("{path}: {e}")))
 }
 
 /// One request per picture, and how many pictures a row has.
@@ -260,7 +264,8 @@ fn make(
             if let Some(folder) = &args.record {
                 let which = if given.free { "free" } else { "asked" };
                 let path = folder.join(format!("picture_{number:04}_step_{:04}_{which}.npz", given.step));
-                record::npz(&path, network.names().zip(given.inputs))?;
+                let tensors = network.names().zip(given.inputs).map(|(name, tensor)| named(name, tensor));
+                write_archive(&path, &tensors.collect::<Result<Vec<_>>>()?)?;
                 recorded += 1;
             }
             if !given.free {
@@ -273,6 +278,11 @@ fn make(
     }
     progress.finish();
     Ok((made, recorded))
+}
+
+fn named(name: &str, tensor: &Tensor) -> Result<Named> {
+    let values = ArrayD::from_shape_vec(tensor.shape.clone(), tensor.data.clone()).map_err(Error::usage)?;
+    Ok(Named { name: name.into(), values, is_mask: false })
 }
 
 fn write(args: &Args, samples: bool, network: &Network, made: &[Vec<f32>], columns: usize) -> Result<()> {

@@ -13,14 +13,12 @@
 //! | [`scheduler`] | one step from the network's answer to the next sample: [`Ddim`], [`Euler`] |
 //! | [`network`] | the model's inputs: sample, timestep, condition; guidance |
 //! | [`picture`] | samples as pixels, and pictures side by side |
-//! | [`record`] | inputs of every step as .npz, to calibrate int8 on |
 //!
 //! A sample is `[channels, rows, width]`; between the steps it is kept in f64, so that what a scheduler loses is nothing
 //! beside what a network in f32 or int8 does. Noise comes from the seed and the picture's number only.
 
 pub mod network;
 pub mod picture;
-pub mod record;
 pub mod schedule;
 pub mod scheduler;
 

@@ -136,13 +136,14 @@ impl OnnxModel {
         Ok(OnnxModel { model, description: self.description.clone() })
     }
 
-    /// The bytes of an ONNX file of this model, with the description that lies beside `path` in it.
+    /// The bytes of an ONNX file of this model, with the description that lies beside `path`, or else its own, in it.
     ///
     /// # Errors
     /// [`Error::Model`] when that cannot be read.
     pub fn to_onnx(&self, path: &Path) -> Result<Vec<u8>> {
         let beside = path.with_extension("toml");
-        let toml = if beside.exists() { std::fs::read_to_string(&beside) } else { Ok(String::new()) };
+        let own = || Ok(self.model.toml().unwrap_or_default().to_owned());
+        let toml = if beside.exists() { std::fs::read_to_string(&beside) } else { own() };
         Ok(self.model.to_onnx(&toml.map_err(|e| Error::model(&beside, e))?))
     }
 
