@@ -120,6 +120,7 @@ def curve(rows: list[tuple[int, float]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=50, help="length of the course; the rate falls to 0 over it")
+    parser.add_argument("--rate", type=float, default=RATE, help="learning rate at the start of the course")
     parser.add_argument("--runs", type=Path, default=RUNS)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from the latest checkpoint, for another --minutes")
@@ -146,7 +147,7 @@ def main() -> None:
         minutes = (time.monotonic() - begin) / 60
         along = min(minutes / args.minutes, 1.0)
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min((step + 1) / 100, 1.0) * (0.5 + 0.5 * math.cos(math.pi * along))
+            group["lr"] = args.rate * min((step + 1) / 100, 1.0) * (0.5 + 0.5 * math.cos(math.pi * along))
         loss = loss_of(model, schedule, *examples.draw(BATCH))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

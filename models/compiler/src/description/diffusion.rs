@@ -206,7 +206,7 @@ impl Condition {
         if name.is_empty() || name.contains(['=', ',']) {
             return Err(format!("a condition is called `{name}`, expected a name without `=` and `,`"));
         }
-        if self.range.is_some() == !self.choices.is_empty() {
+        if self.range.is_some() != self.choices.is_empty() {
             return Err(format!("condition {name} needs either a range or choices"));
         }
         if let Some([low, high]) = self.range.filter(|[low, high]| !(low.is_finite() && high.is_finite() && low < high))
