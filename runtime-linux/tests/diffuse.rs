@@ -149,6 +149,50 @@ fn halved_weights_denoise_alike() {
     assert!(most > 0.0 && most < 0.02, "{most}");
 }
 
+/// The zoo's model in `dir`.
+fn cells(dir: &Path) {
+    let zoo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/zoo/diffusion");
+    for file in ["model.onnx", "model.toml"] {
+        std::fs::copy(zoo.join(file), dir.join(file)).unwrap();
+    }
+}
+
+#[test]
+fn cells_are_stained_as_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    cells(dir);
+    let run = |model: &str, out: &str, more: &[&str]| {
+        let asked = ["diffuse", model, "--stain", "he,dapi", "--density", "6", "--steps", "3", "--guidance", "1"];
+        expect(0, dir, &[&asked[..], &["--out", out], more].concat());
+        read_npy::<_, Array4<f32>>(dir.join(out)).unwrap()
+    };
+    let float = run("model.onnx", "float.npy", &["--record", "inputs"]);
+    assert_eq!(float.dim(), (2, 3, 48, 48));
+    // Black with blue for DAPI; more red than green for eosin, which is bright.
+    let mean = |picture: usize, channel: usize| {
+        let plane = float.slice(ndarray::s![picture, channel, .., ..]);
+        plane.mean().unwrap()
+    };
+    assert!(mean(0, 0) > mean(0, 1) + 0.1 && mean(0, 1) > 0.0, "{} {}", mean(0, 0), mean(0, 1));
+    assert!(mean(1, 0) < -0.8 && mean(1, 2) > mean(1, 0) + 0.1, "{} {}", mean(1, 0), mean(1, 2));
+
+    // The convolutions in islands of int8, calibrated on what float was given; the description is in the file.
+    expect(0, dir, &["compile", "model.onnx", "--calibrate", "inputs", "-o", "int8.onnx"]);
+    let int8 = run("int8.onnx", "int8.npy", &[]);
+    let noise = (&int8 - &float).mapv(|d| d * d).mean().unwrap();
+    let psnr = 10.0 * (4.0 / noise).log10();
+    println!("int8: {psnr:.1} dB");
+    assert!(noise > 0.0 && psnr > 30.0, "{psnr} dB");
+
+    let (_, err) = expect(2, dir, &["diffuse", "model.onnx", "--stain", "pas", "--out", "x.png"]);
+    assert!(err.contains("stain is `pas`, expected one of he, dapi, phase"), "{err}");
+    let (_, err) = expect(2, dir, &["diffuse", "model.onnx", "--density", "100", "--out", "x.png"]);
+    assert!(err.contains("density is `100`, expected a number from 0 to 12"), "{err}");
+    let (_, err) = expect(2, dir, &["diffuse", "model.onnx", "-c", "cells=1", "--out", "x.png"]);
+    assert!(err.contains("no condition `cells`; the model's conditions: density, stain"), "{err}");
+}
+
 #[test]
 fn what_cannot_be_asked() {
     let dir = tempfile::tempdir().unwrap();
