@@ -31,7 +31,8 @@ impl Clamp {
 #[inline(always)]
 pub fn round_half_even(value: f32) -> i32 {
     const UNIT_ULP: f32 = 12_582_912.0;
-    ((value.max(-1024.0).min(1024.0) + UNIT_ULP) - UNIT_ULP) as i32
+    // All of these sums have one exponent, so their bits count them; and NaN has become −1024.
+    (value.max(-1024.0).min(1024.0) + UNIT_ULP).to_bits() as i32 - UNIT_ULP.to_bits() as i32
 }
 
 /// `round_half_even(accumulator · scale) + zero_point`, held to `clamp` (contract C2; ONNX's QLinear operators).

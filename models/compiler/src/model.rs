@@ -279,7 +279,8 @@ pub(crate) fn real(value: &TValue) -> Result<Tensor> {
 pub(crate) fn reals(value: &tract_onnx::prelude::Tensor) -> Result<Tensor> {
     guarded("convert a value to float", || {
         let cast = value.cast_to::<f32>()?;
-        let data = cast.to_plain_array_view::<f32>()?.iter().copied().collect();
+        let view = cast.to_plain_array_view::<f32>()?;
+        let data = view.as_slice().map_or_else(|| view.iter().copied().collect(), <[f32]>::to_vec);
         Ok(Tensor { shape: value.shape().to_vec(), data })
     })
 }

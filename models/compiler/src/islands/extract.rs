@@ -36,6 +36,8 @@ pub struct Part {
     pub outputs: Vec<String>,
     /// Its nodes, and those that compute sizes and constants for them.
     nodes: BTreeSet<usize>,
+    /// Its Resizes whose sizes come from elsewhere, and the factors of rows and width that they amount to.
+    scaled: HashMap<usize, [f32; 2]>,
 }
 
 impl<'a> Places<'a> {
@@ -74,12 +76,19 @@ impl<'a> Places<'a> {
         };
         let mut made: HashSet<&str> = HashSet::from([group.input]);
         let mut nodes = BTreeSet::new();
+        let mut scaled = HashMap::new();
         let mut outputs = Vec::new();
         for &index in &group.nodes {
             let node = &self.graph.node[index];
-            for name in node.input.iter().filter(|name| !name.is_empty()) {
-                self.collect(name, &made, &mut nodes)
-                    .ok_or_else(|| refuse(index, "its sizes come from outside of its island"))?;
+            let mut with = nodes.clone();
+            let inputs = node.input.iter().filter(|name| !name.is_empty());
+            match inputs.map(|name| self.collect(name, &made, &mut with)).collect::<Option<()>>() {
+                Some(()) => nodes = with,
+                None => {
+                    let scales = self.scales(node).filter(|_| made.contains(node.input[0].as_str()));
+                    let scales = scales.ok_or_else(|| refuse(index, "its sizes come from outside of its island"))?;
+                    scaled.insert(index, scales);
+                }
             }
             nodes.insert(index);
             made.extend(node.output.iter().map(String::as_str));
@@ -90,7 +99,7 @@ impl<'a> Places<'a> {
                 outputs.push(name.clone());
             }
         }
-        Ok(Part { input: group.input.to_owned(), channels, outputs, nodes })
+        Ok(Part { input: group.input.to_owned(), channels, outputs, nodes, scaled })
     }
 
     /// Adds what computes a constant; `None` if that takes a value of the image that the group does not have.
@@ -107,6 +116,25 @@ impl<'a> Places<'a> {
             inputs.map(|name| self.collect(name, made, nodes)).collect::<Option<()>>()?;
         }
         Some(())
+    }
+
+    /// The factors of rows and width of a Resize, where they are the same at all sizes that were tried.
+    fn scales(&self, node: &pb::NodeProto) -> Option<[f32; 2]> {
+        if node.op_type != "Resize" {
+            return None;
+        }
+        let (from, to) = (self.probe.shapes(node.input.first()?).ok()?, self.probe.shapes(node.output.first()?).ok()?);
+        let mut scales = None;
+        for (from, to) in from.iter().zip(&to) {
+            let (&[_, _, rows, width], &[_, _, to_rows, to_width]) = (&from[..], &to[..]) else { return None };
+            let found = [to_rows as f32 / rows as f32, to_width as f32 / width as f32];
+            // Other factors are not exact, and might end a row too early.
+            let exact = found.iter().all(|scale| scale.fract() == 0.0 || (1.0 / scale).fract() == 0.0);
+            if !exact || *scales.get_or_insert(found) != found {
+                return None;
+            }
+        }
+        scales
     }
 
     /// `[1, channels, rows, width]` of a value, at the first size that was tried.
@@ -130,8 +158,15 @@ impl Part {
     pub fn model(&self, model: &Model) -> Result<Model> {
         model.edited(|graph| {
             let all = std::mem::take(&mut graph.node);
-            let ours = all.into_iter().enumerate().filter(|(index, _)| self.nodes.contains(index));
-            graph.node = ours.map(|(_, node)| node).collect();
+            for (index, mut node) in all.into_iter().enumerate().filter(|(index, _)| self.nodes.contains(index)) {
+                if let Some(scales) = self.scaled.get(&index) {
+                    let name = format!("{}.scales", node.output[0]);
+                    node.input.truncate(1);
+                    node.input.extend([String::new(), name.clone()]);
+                    graph.initializer.push(factors(name, scales));
+                }
+                graph.node.push(node);
+            }
             graph.input = vec![image(&self.input, self.channels)];
             graph.output = self.outputs.iter().map(|name| named(name)).collect();
             graph.value_info.clear();
@@ -196,6 +231,17 @@ fn keep_needed(graph: &mut pb::GraphProto) {
 fn keep_used(graph: &mut pb::GraphProto) {
     let used: HashSet<&str> = graph.node.iter().flat_map(|node| &node.input).map(String::as_str).collect();
     graph.initializer.retain(|tensor| used.contains(tensor.name.as_str()));
+}
+
+/// Scales of a Resize.
+fn factors(name: String, [rows, width]: &[f32; 2]) -> pb::TensorProto {
+    pb::TensorProto {
+        name,
+        dims: vec![4],
+        data_type: pb::tensor_proto::DataType::Float as i32,
+        float_data: vec![1.0, 1.0, *rows, *width],
+        ..Default::default()
+    }
 }
 
 fn named(name: &str) -> pb::ValueInfoProto {

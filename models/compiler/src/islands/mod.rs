@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | [`partition`] | which nodes go together |
 //! | [`extract`] | a group of nodes as a model of its own, and what is left of the whole |
+//! | [`island`] | a plan that takes and makes real values |
 //! | [`operator`] | the tract operator that an island is |
 //!
 //! A divided model is an ONNX file whose islands are nodes of the domain `microtome` that hold their plans, so it is one
@@ -12,10 +13,12 @@
 //!
 //! **What an island must be worth.** At its borders every value is rounded to int8, or made real again, and its rows are
 //! transposed. tract's float convolutions make some 20 billion products a second where core makes more than 100, so a
-//! product saves about 0.04 ns, and a value at the border costs about 1 ns: an island is made if there are at least
-//! [`WORTH`] products for each value at its borders.
+//! product saves about 0.04 ns; a value that tract's Resize makes takes it about 15 ns, as long as [`RESAMPLING`] products
+//! save; and a value at the border costs about 1 ns. An island is made if there are at least [`WORTH`] products for each
+//! value at its borders.
 
 mod extract;
+mod island;
 pub(crate) mod operator;
 mod partition;
 
@@ -40,6 +43,9 @@ use partition::{Group, Step, partition};
 /// Products per value at its borders that make an island worth it.
 pub const WORTH: usize = 32;
 
+/// Products that a resampled value is worth.
+pub const RESAMPLING: usize = 256;
+
 /// Longest side of these: the middle of larger frames is taken.
 const MOST_SIDE: usize = 256;
 
@@ -55,8 +61,10 @@ pub struct Outline {
     pub outputs: Vec<String>,
     /// Labels of its nodes.
     pub nodes: Vec<String>,
-    /// Products, and values at its borders, for a frame of [`Division::frame`].
+    /// Products, values that a Resize makes, and values at its borders, for a frame of [`Division::frame`].
     pub products: usize,
+    /// See `products`.
+    pub resampled: usize,
     /// See `products`.
     pub border: usize,
 }
@@ -157,9 +165,12 @@ fn attempt(
             continue;
         }
         let outline = outline(&places, group, &part);
-        if outline.products < WORTH * outline.border {
-            let (products, border) = (outline.products, outline.border);
-            let reason = format!("too small an island: {products} products for {border} values at its borders");
+        if !outline.is_worth_it() {
+            let Outline { products, resampled, border, .. } = outline;
+            let reason = format!(
+                "too small an island: {products} products and {resampled} resampled values for {border} values at its \
+                 borders"
+            );
             refusals.extend(all(group, &reason));
             continue;
         }
@@ -224,12 +235,20 @@ fn outline(places: &Places, group: &Group, part: &Part) -> Outline {
             _ => 0,
         }
     };
+    let resampled = |&&index: &&usize| places.graph.node[index].op_type == "Resize";
     Outline {
         input: part.input.clone(),
         outputs: part.outputs.clone(),
         nodes: group.nodes.iter().map(|&node| label(&places.graph.node[node])).collect(),
         products: group.nodes.iter().map(products).sum(),
+        resampled: group.nodes.iter().filter(resampled).map(|&i| elements(&places.graph.node[i].output[0])).sum(),
         border: elements(&part.input) + part.outputs.iter().map(|name| elements(name)).sum::<usize>(),
+    }
+}
+
+impl Outline {
+    fn is_worth_it(&self) -> bool {
+        self.products + RESAMPLING * self.resampled >= WORTH * self.border
     }
 }
 
