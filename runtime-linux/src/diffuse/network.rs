@@ -34,31 +34,28 @@ impl Network {
     /// # Errors
     /// [`Error::Model`] when it is not described as a denoising network, or is not one.
     pub fn new(path: &Path, model: Model, description: &Description) -> Result<Self> {
-        let bad = |reason: String| Err(Error::model(path, reason));
-        let Some(trained) = description.diffusion.clone() else {
+        let bad = |reason: String| Error::model(path, reason);
+        let trained = description.diffusion.clone().ok_or_else(|| {
             let toml = path.with_extension("toml");
-            let reason = format!(
+            bad(format!(
                 "no table [diffusion] in {} or in the file; it says how the network was trained",
                 toml.display()
-            );
-            return bad(reason);
+            ))
+        })?;
+        let port = |name: &str| {
+            let names = || model.inputs().iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(", ");
+            let found = model.inputs().iter().find(|port| port.name == name);
+            found.ok_or_else(|| format!("no input `{name}`; the model's inputs are {}", names()))
         };
-        let names: Vec<&str> = model.inputs().iter().map(|port| port.name.as_str()).collect();
-        let find = |name: &str| model.inputs().iter().find(|port| port.name == name);
-        let inputs = &trained.inputs;
-        let wanted = [
-            Some(&inputs.sample),
-            Some(&inputs.timestep),
-            (!trained.condition.is_empty()).then_some(&inputs.condition),
-        ];
-        if let Some(missing) = wanted.into_iter().flatten().find(|name| find(name).is_none()) {
-            return bad(format!("no input `{missing}`; the model's inputs are {}", names.join(", ")));
-        }
-        let sample = find(&inputs.sample).map(|port| sides(port, &trained)).unwrap_or_else(|| Err(String::new()));
-        match sample {
-            Ok(sample) => Ok(Network { path: path.into(), model, trained, sample, constants: HashMap::new() }),
-            Err(reason) => bad(reason),
-        }
+        let check = || {
+            port(&trained.inputs.timestep)?;
+            if !trained.condition.is_empty() {
+                port(&trained.inputs.condition)?;
+            }
+            sides(port(&trained.inputs.sample)?, &trained)
+        };
+        let sample = check().map_err(bad)?;
+        Ok(Network { path: path.into(), model, trained, sample, constants: HashMap::new() })
     }
 
     /// How it was trained.
