@@ -156,8 +156,9 @@ def counted(runner: Runner, models: dict[str, Path]) -> None:
         for name, model in models.items():
             if name == "f16 weights":
                 continue
-            samples, seconds = runner.samples(model, "--condition", f"stain={stain}", "--count", str(EACH), "--seed", "77", "--steps", str(STEPS),
-                                         "--condition", f"density={','.join(map(str, densities))}")
+            samples, seconds = runner.samples(model, "--condition", f"stain={stain}", "--count", str(EACH), "--seed", "77",
+                                              "--steps", str(STEPS), "--condition",
+                                              f"density={','.join(map(str, densities))}")
             found = [nuclei(image, stain) for image in pixels(samples)]
             means = np.reshape(found, (len(densities), EACH)).mean(1)
             ms = 1000 * seconds / (len(samples) * 2 * STEPS)
