@@ -13,6 +13,7 @@ use crate::graph::{Graph, Op, Quant};
 use crate::lower::{Lowering, Program};
 use crate::measure::{self, Noise};
 use crate::model::{Model, Tensor, Values, reals};
+use crate::quality::Quality;
 use crate::quantize::Sharing;
 
 /// Longest side of what choices are measured on.
@@ -233,6 +234,21 @@ impl Bench<'_> {
             }
         }
         Ok(noise.iter().filter_map(Noise::sqnr).fold(f64::INFINITY, f64::min))
+    }
+
+    /// How close the outputs of a plan of `choice` come to float's, on the images that choices are measured on.
+    pub fn quality(&self, choice: &Choice, plan: &[u8]) -> Result<Quality> {
+        let plan = Plan::parse(plan)?;
+        let mut samples = Vec::new();
+        for (image, expected) in &self.measured {
+            let found = measure::run(&plan, image)?;
+            let outputs = self.graph.outputs.iter().zip(&found).zip(expected);
+            let real = outputs.map(|(((_, value), found), expected)| {
+                measure::real(found, choice.quants[*value], self.graph.values[*value].channels, &expected.shape)
+            });
+            samples.push((real.collect::<Result<Vec<_>>>()?, expected.clone()));
+        }
+        Ok(Quality::of(&samples))
     }
 
     /// The noise of every operator's output, for a program of `graph`.

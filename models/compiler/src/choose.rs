@@ -65,7 +65,7 @@ impl<'g> Search<'_, 'g> {
 
     /// Tries to equalize channels; returns what the values of the best choice's graph are.
     fn equalized(&mut self, best: &mut (Choice<'g>, f64), seen: Seen) -> Result<Seen> {
-        if best.1 >= GOOD {
+        if best.1 >= GOOD || !self.options.equalization {
             return Ok(seen);
         }
         let graph = Rc::clone(&best.0.graph);

@@ -1,5 +1,7 @@
 //! The whole way from a model and calibration images to a plan and its report.
 
+use std::sync::Arc;
+
 use microtome_core::plan::{self, Alignment, Plan};
 
 use crate::bench::{Bench, Choice, fit, outputs};
@@ -9,8 +11,10 @@ use crate::description::{self, Description};
 use crate::emit::{self, Envelope};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
+use crate::import::probe::Probe;
 use crate::lower::{Lowering, Program};
 use crate::model::{Model, Tensor, hex};
+use crate::quality::Quality;
 use crate::quantize::Sharing;
 use crate::report::{Layer, OutputReport, Report, Trial};
 use crate::{fold, head, import, rings};
@@ -27,6 +31,8 @@ pub struct Options {
     pub method: Option<Method>,
     /// Whether to try to correct biases for the mean error of the rounded weights.
     pub bias_correction: bool,
+    /// Whether to try to equalize channels across layers.
+    pub equalization: bool,
     /// Most images that choices and the report are measured on.
     pub measured: usize,
     /// Memory to fill with rows; `None` makes one row per step, which needs the least.
@@ -44,7 +50,7 @@ pub struct Memory {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { method: None, bias_correction: true, measured: 4, memory: None }
+        Options { method: None, bias_correction: true, equalization: true, measured: 4, memory: None }
     }
 }
 
@@ -66,6 +72,8 @@ pub struct Compiled {
     pub plan: Vec<u8>,
     /// Layer by layer.
     pub report: Report,
+    /// How close its outputs come to float's; `None` where the model itself prescribes them, or nothing was measured.
+    pub quality: Option<Quality>,
 }
 
 /// Compiles a model.
@@ -74,13 +82,14 @@ pub struct Compiler<'a> {
     description: &'a Description,
     options: Options,
     images: Vec<Tensor>,
+    probe: Option<Arc<Probe>>,
     progress: Box<dyn FnMut(Progress) + 'a>,
 }
 
 impl<'a> Compiler<'a> {
     /// A compiler for `model`, of which `description` says what ONNX does not.
     pub fn new(model: &'a Model, description: &'a Description, options: Options) -> Compiler<'a> {
-        Compiler { model, description, options, images: Vec::new(), progress: Box::new(|_| {}) }
+        Compiler { model, description, options, images: Vec::new(), probe: None, progress: Box::new(|_| {}) }
     }
 
     /// Adds calibration images: network inputs as they leave preprocessing, `[1, channels, rows, width]`. Those that do not
@@ -88,6 +97,13 @@ impl<'a> Compiler<'a> {
     #[must_use]
     pub fn calibrate(mut self, images: impl IntoIterator<Item = Tensor>) -> Compiler<'a> {
         self.images.extend(images);
+        self
+    }
+
+    /// Takes shapes and constants from the runs of a model that this one is a part of.
+    #[must_use]
+    pub(crate) fn probed(mut self, probe: &Arc<Probe>) -> Compiler<'a> {
+        self.probe = Some(Arc::clone(probe));
         self
     }
 
@@ -105,7 +121,7 @@ impl<'a> Compiler<'a> {
     /// leaves quantization open.
     pub fn compile(mut self) -> Result<Compiled> {
         (self.progress)(Progress { stage: "import", done: 0, total: 1 });
-        let mut graph = import::import(self.model)?;
+        let mut graph = import::import(self.model, self.probe.clone())?;
         fold::fold(&mut graph)?;
         head::prescribe(&mut graph);
         let post = head::append(&mut graph, self.description)?;
@@ -140,7 +156,7 @@ impl<'a> Compiler<'a> {
     /// # Errors
     /// As [`Compiler::compile`], but for calibration.
     pub fn check(&self) -> Result<()> {
-        let mut graph = import::import(self.model)?;
+        let mut graph = import::import(self.model, self.probe.clone())?;
         fold::fold(&mut graph)?;
         head::prescribe(&mut graph);
         let post = head::append(&mut graph, self.description)?;
@@ -195,7 +211,9 @@ impl<'a> Compiler<'a> {
             plan_bytes: bytes.len(),
             strip_rows,
         };
-        Ok(Compiled { plan: bytes, report })
+        let measured = !report.trials.is_empty();
+        let quality = if measured { Some(bench.quality(choice, &bytes)?) } else { None };
+        Ok(Compiled { plan: bytes, report, quality })
     }
 
     /// The plan with its rings, and as many rows per step as the memory allows.

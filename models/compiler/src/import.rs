@@ -15,6 +15,7 @@ mod operators;
 pub(crate) mod probe;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use tract_onnx::pb;
 
@@ -24,11 +25,12 @@ use crate::model::Model;
 use attributes::{describe, label};
 use probe::Probe;
 
-/// Reads the model's graph.
+/// Reads the model's graph; `probe` is what tract's runs of it showed, or of a model that it is a part of, and is made where
+/// it is not given.
 ///
 /// # Errors
 /// An operator that a plan cannot hold, or a model that tract cannot run.
-pub fn import(model: &Model) -> Result<Graph> {
+pub(crate) fn import(model: &Model, probe: Option<Arc<Probe>>) -> Result<Graph> {
     let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
     let [input] = model.inputs() else {
         let found = model.inputs().len();
@@ -40,7 +42,7 @@ pub fn import(model: &Model) -> Result<Graph> {
             return Err(refuse(node, "core has no such operator"));
         }
     }
-    let probe = Probe::run(model)?;
+    let probe = probe.map_or_else(|| Probe::run(model).map(Arc::new), Ok)?;
     let mut importer = Importer { model, graph, probe, out: Graph::default(), env: HashMap::new() };
     importer.define(&input.name)?;
     for node in &graph.node {
@@ -73,10 +75,10 @@ pub enum Verdict {
 ///
 /// # Errors
 /// tract cannot run the model.
-pub(crate) fn survey(model: &Model, probe: Probe) -> Result<(Vec<Verdict>, Probe)> {
+pub(crate) fn survey(model: &Model, probe: &Arc<Probe>) -> Result<Vec<Verdict>> {
     let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
     let dependent = dependent(graph, model);
-    let mut importer = Importer { model, graph, probe, out: Graph::default(), env: HashMap::new() };
+    let mut importer = Importer { model, graph, probe: Arc::clone(probe), out: Graph::default(), env: HashMap::new() };
     for port in model.inputs() {
         // Those without rows and columns are no activations.
         let _ = importer.define(&port.name);
@@ -96,8 +98,7 @@ pub(crate) fn survey(model: &Model, probe: Probe) -> Result<(Vec<Verdict>, Probe
             }
         }
     });
-    let verdicts = verdicts.collect();
-    Ok((verdicts, importer.probe))
+    Ok(verdicts.collect())
 }
 
 /// Names of the values that depend on the inputs' values, not only on their sizes.
@@ -125,7 +126,7 @@ fn refuse(node: &pb::NodeProto, reason: impl Into<String>) -> Error {
 struct Importer<'a> {
     model: &'a Model,
     graph: &'a pb::GraphProto,
-    probe: Probe,
+    probe: Arc<Probe>,
     out: Graph,
     /// Our value of each ONNX name; several names may share one.
     env: HashMap<String, ValueId>,

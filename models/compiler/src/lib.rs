@@ -54,6 +54,7 @@ pub mod islands;
 pub mod lower;
 pub mod measure;
 pub mod model;
+pub mod quality;
 pub mod quantize;
 pub mod report;
 pub mod rings;

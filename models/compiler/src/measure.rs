@@ -68,6 +68,20 @@ fn rows(image: &Tensor, quant: Quant) -> Vec<i8> {
     out
 }
 
+/// An output as the float run has it: NHWC of a plan to `shape`, NCHW.
+///
+/// # Errors
+/// The shape is of another size.
+pub fn real(found: &[i8], quant: Quant, channels: usize, shape: &[usize]) -> Result<Tensor> {
+    let pixels = found.len() / channels.max(1);
+    let value = |(c, p): (usize, usize)| {
+        let steps = i32::from(found[p * channels + c]) - i32::from(quant.zero_point);
+        quant.scale * steps as f32
+    };
+    let data = (0..channels).flat_map(|c| (0..pixels).map(move |p| (c, p))).map(value).collect();
+    Tensor::new(shape.to_vec(), data)
+}
+
 /// All outputs of a plan for one image (NCHW, sides that fit the plan), as NHWC.
 ///
 /// # Errors

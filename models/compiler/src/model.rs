@@ -104,10 +104,28 @@ impl Model {
 
     /// A model whose graph is this one's, edited; it is known by the same file.
     pub(crate) fn edited(&self, edit: impl FnOnce(&mut pb::GraphProto)) -> Result<Model> {
-        let mut proto = self.proto.clone();
-        if let Some(graph) = &mut proto.graph {
-            edit(graph);
-        }
+        self.with_graph(|graph| {
+            let mut graph = graph.clone();
+            edit(&mut graph);
+            graph
+        })
+    }
+
+    /// A model whose graph is made of this one's; it is known by the same file.
+    pub(crate) fn with_graph(&self, make: impl FnOnce(&pb::GraphProto) -> pb::GraphProto) -> Result<Model> {
+        let proto = pb::ModelProto {
+            ir_version: self.proto.ir_version,
+            opset_import: self.proto.opset_import.clone(),
+            producer_name: self.proto.producer_name.clone(),
+            producer_version: self.proto.producer_version.clone(),
+            domain: self.proto.domain.clone(),
+            model_version: self.proto.model_version,
+            doc_string: self.proto.doc_string.clone(),
+            graph: self.proto.graph.as_ref().map(make),
+            metadata_props: self.proto.metadata_props.clone(),
+            training_info: Vec::new(),
+            functions: self.proto.functions.clone(),
+        };
         Model::of(proto, self.directory.clone(), self.sha256.clone())
     }
 

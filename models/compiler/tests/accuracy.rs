@@ -2,6 +2,8 @@
 
 mod common;
 
+use microtome_compiler::islands::precise;
+use microtome_compiler::quality::ENOUGH;
 use microtome_compiler::{Compiler, Description, Options};
 use microtome_core::Plan;
 
@@ -77,4 +79,21 @@ fn uneven_channels_are_equalized() {
     assert!(report.equalized);
     assert!(tried("channels") > tried("ranges") + 10.0);
     assert!(report.outputs[0].sqnr.unwrap() > 25.0);
+}
+
+#[test]
+fn operators_that_int8_serves_badly_stay_in_float() {
+    let model = common::load("deep_ts17");
+    let description = Description::default();
+    let images = common::images(1, 32, 48, 4);
+    let compiled =
+        Compiler::new(&model, &description, Options::default()).calibrate(images.iter().cloned()).compile().unwrap();
+    let whole = compiled.quality.unwrap();
+    assert!(!whole.is_at_least(&ENOUGH), "{whole}: it is no example of what it is to show");
+    let samples: Vec<_> = images.into_iter().map(|image| vec![image]).collect();
+    let divided = precise(&model, &samples, &ENOUGH, Some(whole), |_| {}).unwrap();
+    println!("{}\n{whole}, then {}", divided.division, divided.quality);
+    assert!(divided.quality.is_at_least(&ENOUGH), "{}", divided.quality);
+    let kept = divided.division.left.iter().filter(|left| left.reason.contains("costs too much")).count();
+    assert!(kept > 0 && !divided.division.islands.is_empty());
 }

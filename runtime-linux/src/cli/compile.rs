@@ -1,14 +1,17 @@
 //! `microtome compile`: an ONNX model becomes a plan, or, where that cannot hold all of it, an ONNX file with islands.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use microtome_compiler::Memory;
 use microtome_compiler::islands::Division;
+use microtome_compiler::quality::{ENOUGH, Quality};
+use serde::Serialize;
 
 use super::progress::Progress;
 use super::{Outcome, say, say_json};
-use crate::engine::{Extent, OnnxModel, Options};
+use crate::engine::{Built, OnnxModel, Options, Wishes};
 use crate::error::{Error, Result};
 use crate::machine::bytes;
 use crate::sink::write_whole;
@@ -35,6 +38,10 @@ pub struct Args {
     /// tiles do, so that the mask is as large as the frame, which may be of any size
     #[arg(long)]
     tile: bool,
+    /// What the outputs must reach against float, in dB: where int8 does not (or changes more than 2 % of the decisions), the
+    /// first operators stay in float, as many as it takes. 0 makes a plan whatever that costs
+    #[arg(long, value_name = "DB", default_value_t = ENOUGH.sqnr)]
+    least_db: f64,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -46,64 +53,44 @@ pub fn compile(args: &Args) -> Result<Outcome> {
     if model.is_divided() {
         return Err(Error::model(&args.model, "it is compiled already: it holds islands"));
     }
-    if let Extent::Islands(division) = model.extent(&args.model)? {
-        return islands(args, &model, &division);
-    }
-    let bar = Progress::new(1);
+    let wishes = Wishes {
+        calibrate: args.calibrate.as_deref(),
+        memory: args.memory_budget.map(|bytes| Memory { bytes, width: args.width }),
+        enough: Quality { sqnr: args.least_db, agreement: if args.least_db > 0.0 { ENOUGH.agreement } else { 0.0 } },
+    };
+    let mut bar = Progress::new(1);
     let mut failed = Vec::new();
-    let compiled = model.compile(
-        &args.model,
-        args.calibrate.as_deref(),
-        args.memory_budget.map(|bytes| Memory { bytes, width: args.width }),
-        |step| bar.set(step.done, step.total, step.stage),
-        &mut |error| failed.push(error),
-    );
-    let mut bar = bar;
+    let built = model
+        .build(&args.model, wishes, |step| bar.set(step.done, step.total, step.stage), &mut |error| failed.push(error));
     failed.iter().for_each(|error| bar.fail(error));
     let failed = bar.finish();
-    let compiled = compiled?;
-    let path = args.output.clone().unwrap_or_else(|| args.model.with_extension("mtm"));
-    write_whole(&path, |w| w.write_all(&compiled.plan))?;
-    if args.json {
-        say_json(&compiled.report)?;
-    } else {
-        say(&compiled.report)?;
-        say(format_args!("{}: {} bytes", path.display(), compiled.plan.len()))?;
+    match built? {
+        Built::Plan(compiled) => {
+            let path = args.output.clone().unwrap_or_else(|| args.model.with_extension("mtm"));
+            write(args, &path, &compiled.plan, &compiled.report)?;
+            if let Some(quality) = compiled.quality.filter(|_| !args.json) {
+                say(format_args!("int8 against float: {quality}"))?;
+            }
+        }
+        Built::Islands { division, model, quality } => {
+            let path = args.output.clone().unwrap_or_else(|| args.model.with_extension("islands.onnx"));
+            write(args, &path, &model.to_onnx(&args.model)?, &division)?;
+            if !args.json {
+                say(format_args!("islands against float: {quality}"))?;
+            }
+        }
     }
     Ok(Outcome::of(failed))
 }
 
-/// A model of which a plan can only hold parts.
-fn islands(args: &Args, model: &OnnxModel, division: &Division) -> Result<Outcome> {
-    if args.memory_budget.is_some() {
-        let reason =
-            "--memory-budget is for models that a plan can hold; `microtome inspect` shows what keeps this one";
-        return Err(Error::model(&args.model, reason));
-    }
-    let bar = Progress::new(division.islands.len());
-    let mut failed = Vec::new();
-    let total = division.islands.len();
-    let calibrate = args.calibrate.as_deref();
-    let compiled = model.compile_islands(
-        &args.model,
-        division,
-        calibrate,
-        |island| bar.set(island, total, "island"),
-        &mut |error| failed.push(error),
-    );
-    let mut bar = bar;
-    failed.iter().for_each(|error| bar.fail(error));
-    let failed = bar.finish();
-    let bytes = compiled?.to_onnx(&args.model)?;
-    let path = args.output.clone().unwrap_or_else(|| args.model.with_extension("islands.onnx"));
-    write_whole(&path, |w| w.write_all(&bytes))?;
+/// Writes what was made, and says how it was made.
+fn write(args: &Args, path: &Path, bytes: &[u8], report: &(impl Serialize + Display)) -> Result<()> {
+    write_whole(path, |w| w.write_all(bytes))?;
     if args.json {
-        say_json(division)?;
-    } else {
-        say(division)?;
-        say(format_args!("{}: {} bytes", path.display(), bytes.len()))?;
+        return say_json(report);
     }
-    Ok(Outcome::of(failed))
+    say(report)?;
+    say(format_args!("{}: {} bytes", path.display(), bytes.len()))
 }
 
 /// How an ONNX model is divided; `None` for a plan, or a model that a plan can hold.
@@ -118,8 +105,5 @@ pub fn division(path: &Path, options: &Options) -> Result<Option<Division>> {
             "it is compiled already: it holds islands; inspect the model that it was made of",
         ));
     }
-    Ok(match model.extent(path)? {
-        Extent::Whole => None,
-        Extent::Islands(division) => Some(division),
-    })
+    model.division(path)
 }

@@ -3,13 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(feature = "onnx")]
+use microtome_compiler::quality::ENOUGH;
 use microtome_core::Plan;
 
-use super::{Engine, PlanEngine};
 #[cfg(feature = "onnx")]
-use super::{Extent, FloatEngine, OnnxModel};
+use super::{Built, FloatEngine, OnnxModel, Wishes};
+use super::{Engine, PlanEngine};
 use crate::error::{Error, Result};
 use crate::machine::Machine;
+
+/// The first byte of an ONNX file: the field of its version.
+const ONNX: u8 = 0x08;
 
 /// How to take a model that is not a plan yet.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -44,7 +49,8 @@ impl Model {
     /// go with the kind of model.
     pub fn open(path: &Path, options: &Options, report: &mut dyn FnMut(Error)) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::model(path, e))?;
-        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
+        // Islands are written under any name; an ONNX file begins with its version.
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) || bytes.first() == Some(&ONNX) {
             return Self::from_onnx(path, options, report);
         }
         if options.float || options.tile || options.calibrate.is_some() {
@@ -62,13 +68,10 @@ impl Model {
         if options.float || onnx.is_divided() {
             return Ok(Model::Float(Box::new(onnx.into_float())));
         }
-        let calibrate = options.calibrate.as_deref();
-        match onnx.extent(path)? {
-            Extent::Whole => Ok(Model::Plan(onnx.compile(path, calibrate, None, |_| {}, report)?.plan)),
-            Extent::Islands(division) => {
-                let divided = onnx.compile_islands(path, &division, calibrate, |_| {}, report)?;
-                Ok(Model::Float(Box::new(divided.into_float())))
-            }
+        let wishes = Wishes { calibrate: options.calibrate.as_deref(), memory: None, enough: ENOUGH };
+        match onnx.build(path, wishes, |_| {}, report)? {
+            Built::Plan(compiled) => Ok(Model::Plan(compiled.plan)),
+            Built::Islands { model, .. } => Ok(Model::Float(Box::new(model.into_float()))),
         }
     }
 

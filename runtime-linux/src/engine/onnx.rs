@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use microtome_compiler::compiler::Progress;
 use microtome_compiler::description::Borders;
-use microtome_compiler::islands::{Division, divide};
+use microtome_compiler::islands::{Division, divide, precise};
+use microtome_compiler::quality::Quality;
 use microtome_compiler::{
     Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Tensor, halved, mirrored,
 };
@@ -24,12 +25,30 @@ pub struct OnnxModel {
     description: Description,
 }
 
-/// How much of a model core can run in int8.
-pub enum Extent {
-    /// All of it: it becomes a plan.
-    Whole,
-    /// Some of it: islands, and tract between them.
-    Islands(Division),
+/// What a model was compiled to.
+pub enum Built {
+    /// A plan.
+    Plan(Box<Compiled>),
+    /// Islands of int8, and tract between them.
+    Islands {
+        /// Which operators are where.
+        division: Division,
+        /// The divided model.
+        model: Box<OnnxModel>,
+        /// How close it comes to float.
+        quality: Quality,
+    },
+}
+
+/// How to compile.
+#[derive(Debug, Clone, Copy)]
+pub struct Wishes<'a> {
+    /// A folder of images, or tensors, to calibrate on.
+    pub calibrate: Option<&'a Path>,
+    /// Memory to fill with rows.
+    pub memory: Option<Memory>,
+    /// What the outputs must reach: where int8 does not, operators stay in float.
+    pub enough: Quality,
 }
 
 impl OnnxModel {
@@ -75,65 +94,68 @@ impl OnnxModel {
         self.model.is_divided()
     }
 
-    /// How much of the model core can run. `path` is for the message.
+    /// How core can run the model: whole, or in these islands. `path` is for the message.
     ///
     /// # Errors
     /// tract cannot run it, or core nothing of it.
-    pub fn extent(&self, path: &Path) -> Result<Extent> {
-        let whole = Compiler::new(&self.model, &self.description, Options::default()).check();
-        let Err(reason) = whole else { return Ok(Extent::Whole) };
-        // A wrong description is no reason to divide.
-        if !matches!(reason, CompilerError::Operator { .. } | CompilerError::Model(_)) {
-            return Err(Error::model(path, reason));
-        }
+    pub fn division(&self, path: &Path) -> Result<Option<Division>> {
+        let Some(reason) = self.obstacle(path)? else { return Ok(None) };
         let division = divide(&self.model).map_err(|e| Error::model(path, e))?;
-        if division.islands.is_empty() {
-            return Err(Error::model(
-                path,
-                format!("{reason}; nothing else is worth an island; --float runs all of it"),
-            ));
-        }
-        Ok(Extent::Islands(division))
+        nonempty(path, &division, &reason)?;
+        Ok(Some(division))
     }
 
-    /// Compiles the model to a plan, calibrated on the images, or tensors, of the folder `calibrate`, with as many rows per step as `memory` allows.
-    /// Images that cannot be read go to `report`.
+    /// Why the model cannot be one plan, if it cannot.
+    fn obstacle(&self, path: &Path) -> Result<Option<String>> {
+        match Compiler::new(&self.model, &self.description, Options::default()).check() {
+            Ok(()) => Ok(None),
+            // A wrong description is no reason to divide.
+            Err(reason @ (CompilerError::Operator { .. } | CompilerError::Model(_))) => Ok(Some(reason.to_string())),
+            Err(other) => Err(Error::model(path, other)),
+        }
+    }
+
+    /// Compiles the model: to a plan, or in islands where core cannot run all of it, or int8 costs too much somewhere.
+    /// `progress` is told of what is done, of how much; images that cannot be read go to `report`.
     ///
     /// # Errors
     /// The compiler's sentence; [`Error::Usage`] when no sample is left.
-    pub fn compile(
+    pub fn build(
         &self,
         path: &Path,
-        calibrate: Option<&Path>,
-        memory: Option<Memory>,
-        progress: impl FnMut(Progress),
+        wishes: Wishes,
+        mut progress: impl FnMut(Progress),
         report: &mut dyn FnMut(Error),
-    ) -> Result<Compiled> {
+    ) -> Result<Built> {
+        let Wishes { calibrate, memory, mut enough } = wishes;
+        if self.model.inputs().len() > 1 {
+            // Its outputs are no classes of an image's pixels.
+            enough.agreement = 0.0;
+        }
+        let obstacle = self.obstacle(path)?;
+        if let (Some(_), Some(reason)) = (memory, &obstacle) {
+            return Err(Error::model(path, format!("{reason}; --memory-budget is for models that a plan can hold")));
+        }
         let samples = calibrate.map_or(Ok(Vec::new()), |folder| self.samples(folder, report))?;
-        let compiler = Compiler::new(&self.model, &self.description, Options { memory, ..Options::default() });
-        compiler
-            .calibrate(samples.into_iter().flatten())
-            .on_progress(progress)
-            .compile()
-            .map_err(|error| uncalibrated(path, calibrate, error))
-    }
-
-    /// Compiles the islands of a divided model, calibrated on the images, or tensors, of the folder `calibrate`.
-    ///
-    /// # Errors
-    /// As [`OnnxModel::compile`].
-    pub fn compile_islands(
-        &self,
-        path: &Path,
-        division: &Division,
-        calibrate: Option<&Path>,
-        progress: impl FnMut(usize),
-        report: &mut dyn FnMut(Error),
-    ) -> Result<OnnxModel> {
-        let samples = calibrate.map_or(Ok(Vec::new()), |folder| self.samples(folder, report))?;
-        let model =
-            division.compile(&self.model, &samples, progress).map_err(|error| uncalibrated(path, calibrate, error))?;
-        Ok(OnnxModel { model, description: self.description.clone() })
+        let fail = |error: CompilerError| uncalibrated(path, calibrate, error);
+        let mut known = None;
+        if obstacle.is_none() {
+            let compiler = Compiler::new(&self.model, &self.description, Options { memory, ..Options::default() });
+            let compiler = compiler.calibrate(samples.iter().flatten().cloned()).on_progress(&mut progress);
+            let compiled = compiler.compile().map_err(fail)?;
+            known = compiled.quality;
+            if memory.is_some() || known.is_none_or(|quality| quality.is_at_least(&enough)) {
+                return Ok(Built::Plan(Box::new(compiled)));
+            }
+        }
+        let reason = match known {
+            Some(quality) => format!("int8 costs too much: {quality}"),
+            None => obstacle.unwrap_or_default(),
+        };
+        let divided = precise(&self.model, &samples, &enough, known, progress).map_err(fail)?;
+        nonempty(path, &divided.division, &reason)?;
+        let model = Box::new(OnnxModel { model: divided.model, description: self.description.clone() });
+        Ok(Built::Islands { division: divided.division, model, quality: divided.quality })
     }
 
     /// The bytes of an ONNX file of this model, with the description that lies beside `path`, or else its own, in it.
@@ -191,6 +213,14 @@ impl OnnxModel {
 fn spread(files: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
     let count = files.len().min(MOST_SAMPLES);
     (0..count).map(move |index| &files[index * files.len() / count])
+}
+
+/// A division that is none is an error, with what kept the model from being a plan.
+fn nonempty(path: &Path, division: &Division, reason: &str) -> Result<()> {
+    if division.islands.is_empty() {
+        return Err(Error::model(path, format!("{reason}; nothing else is worth an island; --float runs all of it")));
+    }
+    Ok(())
 }
 
 /// Names the way out where nothing was given to calibrate on.

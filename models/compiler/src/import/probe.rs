@@ -24,6 +24,7 @@ fn sizes() -> impl Iterator<Item = [[usize; 2]; 2]> {
 }
 
 /// What the runs showed.
+#[derive(Debug)]
 pub struct Probe {
     runs: Vec<HashMap<String, Arc<Raw>>>,
 }

@@ -156,9 +156,10 @@ impl<'a> Places<'a> {
 impl Part {
     /// The part of `model`.
     pub fn model(&self, model: &Model) -> Result<Model> {
-        model.edited(|graph| {
-            let all = std::mem::take(&mut graph.node);
-            for (index, mut node) in all.into_iter().enumerate().filter(|(index, _)| self.nodes.contains(index)) {
+        model.with_graph(|whole| {
+            let mut graph = pb::GraphProto { name: whole.name.clone(), ..Default::default() };
+            for &index in &self.nodes {
+                let mut node = whole.node[index].clone();
                 if let Some(scales) = self.scaled.get(&index) {
                     let name = format!("{}.scales", node.output[0]);
                     node.input.truncate(1);
@@ -167,10 +168,12 @@ impl Part {
                 }
                 graph.node.push(node);
             }
+            let used: HashSet<&str> = graph.node.iter().flat_map(|node| &node.input).map(String::as_str).collect();
+            let kept = whole.initializer.iter().filter(|tensor| used.contains(tensor.name.as_str()));
+            graph.initializer.extend(kept.cloned());
             graph.input = vec![image(&self.input, self.channels)];
             graph.output = self.outputs.iter().map(|name| named(name)).collect();
-            graph.value_info.clear();
-            keep_used(graph);
+            graph
         })
     }
 }

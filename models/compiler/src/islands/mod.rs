@@ -6,6 +6,7 @@
 //! | [`partition`] | which nodes go together |
 //! | [`extract`] | a group of nodes as a model of its own, and what is left of the whole |
 //! | [`island`] | a plan that takes and makes real values |
+//! | [`precision`] | how much of it int8 serves well |
 //! | [`operator`] | the tract operator that an island is |
 //!
 //! A divided model is an ONNX file whose islands are nodes of the domain `microtome` that hold their plans, so it is one
@@ -21,9 +22,11 @@ mod extract;
 mod island;
 pub(crate) mod operator;
 mod partition;
+mod precision;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use microtome_core::plan::Alignment;
 use serde::Serialize;
@@ -39,6 +42,7 @@ use crate::import::{self, Verdict};
 use crate::model::{Model, Tensor};
 use extract::{Part, Places, Refusal};
 use partition::{Group, Step, partition};
+pub use precision::{Divided, precise};
 
 /// Products per value at its borders that make an island worth it.
 pub const WORTH: usize = 32;
@@ -91,6 +95,8 @@ pub struct Division {
     pub frame: [usize; 2],
     #[serde(skip)]
     verdicts: Vec<Verdict>,
+    #[serde(skip)]
+    probe: Arc<Probe>,
 }
 
 /// What an island is compiled with: it makes no mask.
@@ -103,34 +109,73 @@ fn description() -> Description {
 /// # Errors
 /// tract cannot run the model, or it has no input of `[1, channels, rows, width]`.
 pub fn divide(model: &Model) -> Result<Division> {
-    let input = &model.inputs()[model.image()?];
-    let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
-    let (mut verdicts, probe) = import::survey(model, Probe::run(model)?)?;
-    for (verdict, node) in verdicts.iter_mut().zip(&graph.node) {
-        if node.op_type == "ArgMax" && *verdict == Verdict::Int8 {
-            *verdict = Verdict::Float("a class index is no real value".into());
+    Divider::new(model)?.divide(0, "")
+}
+
+/// Divides a model in several ways.
+struct Divider<'a> {
+    model: &'a Model,
+    graph: &'a pb::GraphProto,
+    /// What the importer says of the nodes.
+    verdicts: Vec<Verdict>,
+    probe: Arc<Probe>,
+    /// The nodes of groups that were found to make plans.
+    checked: HashSet<Vec<usize>>,
+}
+
+impl<'a> Divider<'a> {
+    fn new(model: &'a Model) -> Result<Divider<'a>> {
+        model.image()?;
+        let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
+        let probe = Arc::new(Probe::run(model)?);
+        let mut verdicts = import::survey(model, &probe)?;
+        for (verdict, node) in verdicts.iter_mut().zip(&graph.node) {
+            if node.op_type == "ArgMax" && *verdict == Verdict::Int8 {
+                *verdict = Verdict::Float("a class index is no real value".into());
+            }
+        }
+        Ok(Divider { model, graph, verdicts, probe, checked: HashSet::new() })
+    }
+
+    /// The convolutions that int8 can have.
+    fn cuts(&self) -> Vec<usize> {
+        let is_conv = |&index: &usize| {
+            matches!(self.graph.node[index].op_type.as_str(), "Conv" | "ConvTranspose")
+                && self.verdicts[index] == Verdict::Int8
+        };
+        (0..self.verdicts.len()).filter(is_conv).collect()
+    }
+
+    /// The division in which the nodes before `cut` stay in float, for the reason `why`.
+    fn divide(&mut self, cut: usize, why: &str) -> Result<Division> {
+        let mut verdicts = self.verdicts.clone();
+        for verdict in verdicts.iter_mut().take(cut).filter(|verdict| **verdict == Verdict::Int8) {
+            *verdict = Verdict::Float(why.to_owned());
+        }
+        // Every pass leaves more nodes in float.
+        loop {
+            match attempt(self.model, self.graph, &verdicts, &self.probe, &mut self.checked)? {
+                Ok(islands) => return self.division(islands, verdicts),
+                Err(refusals) => {
+                    for Refusal { node, reason } in refusals {
+                        verdicts[node] = Verdict::Float(reason);
+                    }
+                }
+            }
         }
     }
-    // Every pass leaves more nodes in float.
-    let mut checked = HashSet::new();
-    loop {
-        let refusals = match attempt(model, graph, &verdicts, &probe, &mut checked)? {
-            Ok(islands) => {
-                let left = graph.node.iter().zip(&verdicts).filter_map(|(node, verdict)| match verdict {
-                    Verdict::Float(reason) => {
-                        Some(Left { operator: node.op_type.clone(), node: label(node), reason: reason.clone() })
-                    }
-                    _ => None,
-                });
-                let left = left.collect();
-                let shape = probe.shapes(&input.name)?.swap_remove(0);
-                return Ok(Division { islands, left, frame: [shape[2], shape[3]], verdicts });
+
+    fn division(&self, islands: Vec<Outline>, verdicts: Vec<Verdict>) -> Result<Division> {
+        let left = self.graph.node.iter().zip(&verdicts).filter_map(|(node, verdict)| match verdict {
+            Verdict::Float(reason) => {
+                Some(Left { operator: node.op_type.clone(), node: label(node), reason: reason.clone() })
             }
-            Err(refusals) => refusals,
-        };
-        for Refusal { node, reason } in refusals {
-            verdicts[node] = Verdict::Float(reason);
-        }
+            _ => None,
+        });
+        let left = left.collect();
+        let input = &self.model.inputs()[self.model.image()?];
+        let shape = self.probe.shapes(&input.name)?.swap_remove(0);
+        Ok(Division { islands, left, frame: [shape[2], shape[3]], verdicts, probe: Arc::clone(&self.probe) })
     }
 }
 
@@ -140,7 +185,7 @@ fn attempt(
     model: &Model,
     graph: &pb::GraphProto,
     verdicts: &[Verdict],
-    probe: &Probe,
+    probe: &Arc<Probe>,
     checked: &mut HashSet<Vec<usize>>,
 ) -> Result<Result<Vec<Outline>, Vec<Refusal>>> {
     let steps = steps(model, graph, verdicts);
@@ -176,7 +221,7 @@ fn attempt(
         }
         if !checked.contains(&group.nodes) {
             let alone = part.model(model)?;
-            if let Err(error) = Compiler::new(&alone, &description(), Options::default()).check() {
+            if let Err(error) = Compiler::new(&alone, &description(), Options::default()).probed(probe).check() {
                 refusals.extend(blame(graph, group, &error));
                 continue;
             }
@@ -259,33 +304,48 @@ impl Division {
     ///
     /// # Errors
     /// tract cannot run the model on them, or there are none.
-    pub fn compile(&self, model: &Model, samples: &[Vec<Tensor>], mut progress: impl FnMut(usize)) -> Result<Model> {
+    pub fn compile(&self, model: &Model, samples: &[Vec<Tensor>], progress: impl FnMut(usize)) -> Result<Model> {
+        self.compile_with(model, samples, &Options::default(), progress)
+    }
+
+    fn compile_with(
+        &self,
+        model: &Model,
+        samples: &[Vec<Tensor>],
+        options: &Options,
+        mut progress: impl FnMut(usize),
+    ) -> Result<Model> {
         let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
         if samples.is_empty() {
             return Err(Error::Calibration("no sample was given, but islands are quantized by what they see".into()));
         }
-        let samples = &if model.inputs().len() == 1 { fitted(model, samples)? } else { samples.to_vec() };
-        let probe = Probe::run(model)?;
+        let samples = &fitted(model, samples)?;
         let steps = steps(model, graph, &self.verdicts);
         let (groups, _) = partition(&steps);
-        let places = Places::new(graph, &self.verdicts, &probe);
+        let places = Places::new(graph, &self.verdicts, &self.probe);
         let needed = places.needed(&groups);
-        let (mut parts, mut plans) = (Vec::new(), Vec::new());
-        for (index, group) in groups.iter().enumerate() {
+        let parts = groups.iter().map(|group| places.part(group, &needed));
+        let parts = parts.collect::<Result<Vec<_>, _>>().map_err(|refusal| Error::Model(refusal.reason))?;
+        let mut activations = activations(model, &parts, samples)?;
+        let mut plans = Vec::new();
+        for (index, part) in parts.iter().enumerate() {
             progress(index);
-            let part = places.part(group, &needed).map_err(|refusal| Error::Model(refusal.reason))?;
             let alone = part.model(model)?;
-            let seen = activations(model, &part.input, samples)?;
-            let compiled = Compiler::new(&alone, &description(), Options::default()).calibrate(seen).compile()?;
+            let seen = activations.remove(&part.input).unwrap_or_default();
+            let description = description();
+            let compiler = Compiler::new(&alone, &description, options.clone()).probed(&self.probe);
+            let compiled = compiler.calibrate(seen).compile()?;
             plans.push(compiled.plan);
-            parts.push(part);
         }
         extract::remainder(model, &groups, &parts, &plans)
     }
 }
 
-/// The images on sides that the model takes: multiples of what up to five poolings need.
+/// Images that are all that a model takes, on sides that it takes: multiples of what up to five poolings need.
 fn fitted(model: &Model, samples: &[Vec<Tensor>]) -> Result<Vec<Vec<Tensor>>> {
+    if model.inputs().len() > 1 || samples.is_empty() {
+        return Ok(samples.to_vec());
+    }
     let port = &model.inputs()[0].shape;
     let fixed = [port.get(2).copied().flatten(), port.get(3).copied().flatten()];
     let mut multiple = 1;
@@ -301,19 +361,20 @@ fn fitted(model: &Model, samples: &[Vec<Tensor>]) -> Result<Vec<Vec<Tensor>>> {
     }
 }
 
-/// What a value of the model is for these inputs.
-fn activations(model: &Model, name: &str, samples: &[Vec<Tensor>]) -> Result<Vec<Tensor>> {
-    let step = samples.len().div_ceil(MOST_SAMPLES);
-    let samples = samples.iter().step_by(step);
-    if let Some(port) = model.inputs().iter().position(|port| port.name == name) {
-        return Ok(samples.map(|sample| sample[port].clone()).collect());
+/// What the islands read, for at most [`MOST_SAMPLES`].
+fn activations(model: &Model, parts: &[Part], samples: &[Vec<Tensor>]) -> Result<HashMap<String, Vec<Tensor>>> {
+    let is_made = |name: &&String| !model.inputs().iter().any(|port| port.name == **name);
+    let made: Vec<String> = parts.iter().map(|part| &part.input).filter(is_made).cloned().collect();
+    let mut runs = Runs::new(model, made.clone());
+    let mut found: HashMap<String, Vec<Tensor>> = HashMap::new();
+    for sample in samples.iter().step_by(samples.len().div_ceil(MOST_SAMPLES)) {
+        let mut values = if made.is_empty() { HashMap::new() } else { runs.run(sample)? };
+        values.extend(model.inputs().iter().zip(sample).map(|(port, value)| (port.name.clone(), value.clone())));
+        for (name, value) in values {
+            found.entry(name).or_default().push(value);
+        }
     }
-    let mut runs = Runs::new(model, vec![name.to_owned()]);
-    let found = samples.map(|sample| {
-        let value = runs.run(sample)?.remove(name);
-        value.ok_or_else(|| Error::Model(format!("value `{name}` is never made")))
-    });
-    found.collect()
+    Ok(found)
 }
 
 impl fmt::Display for Division {

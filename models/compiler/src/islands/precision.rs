@@ -1,0 +1,89 @@
+//! Where int8 costs too much, the first operators stay in float.
+//!
+//! What int8 rounds off at the beginning goes through all that follows, and networks that are deep, or that were never
+//! trained, make more of it at every step; the last operators' rounding is seen as it is. They also have the largest
+//! feature maps, and most of the products. So the network is cut in two: float up to some convolution, islands behind it,
+//! as early as the outputs allow.
+
+use super::{Divider, Division};
+use crate::calibrate::Method;
+use crate::compiler::{Options, Progress};
+use crate::error::Result;
+use crate::model::{Model, Tensor};
+use crate::quality::Quality;
+
+/// Samples that a cut is tried on.
+const TRIED: usize = 3;
+
+/// A model in islands, and how close it comes to float.
+pub struct Divided {
+    /// Which operators are where.
+    pub division: Division,
+    /// The model, its islands compiled; the model as it was where there are none.
+    pub model: Model,
+    /// On some of the samples.
+    pub quality: Quality,
+}
+
+/// Divides a model so that its outputs are good `enough`, and compiles its islands. `known` is what was measured without
+/// any cut, for the reasons. `progress` is told what is tried.
+///
+/// # Errors
+/// As [`super::divide`] and [`Division::compile`].
+pub fn precise(
+    model: &Model,
+    samples: &[Vec<Tensor>],
+    enough: &Quality,
+    known: Option<Quality>,
+    mut progress: impl FnMut(Progress),
+) -> Result<Divided> {
+    let mut divider = Divider::new(model)?;
+    let samples = &super::fitted(model, samples)?;
+    let mut without = known;
+    if without.is_none() {
+        let divided = try_cut(&mut divider, model, samples, 0, "", &Options::default(), &mut progress)?;
+        if divided.quality.is_at_least(enough) {
+            return Ok(divided);
+        }
+        without = Some(divided.quality);
+    }
+    let why = without.map_or_else(String::new, |quality| format!("int8 from here on costs too much: {quality}"));
+    let quick = Options {
+        method: Some(Method::Percentile(99.99)),
+        bias_correction: false,
+        equalization: false,
+        measured: 1,
+        memory: None,
+    };
+    // The cut before convolution `bad` is too early, the one before `good` is not: with none in int8, nothing is lost.
+    let (mut bad, mut good) = (0, divider.cuts().len());
+    while good - bad > 1 {
+        let middle = bad + (good - bad) / 2;
+        let cut = divider.cuts()[middle];
+        let divided =
+            try_cut(&mut divider, model, &samples[..samples.len().min(TRIED)], cut, &why, &quick, &mut progress)?;
+        if divided.quality.is_at_least(enough) { good = middle } else { bad = middle }
+    }
+    let cut = divider.cuts().get(good).copied().unwrap_or(usize::MAX);
+    try_cut(&mut divider, model, samples, cut, &why, &Options::default(), &mut progress)
+}
+
+fn try_cut(
+    divider: &mut Divider,
+    model: &Model,
+    samples: &[Vec<Tensor>],
+    cut: usize,
+    why: &str,
+    options: &Options,
+    progress: &mut impl FnMut(Progress),
+) -> Result<Divided> {
+    let division = divider.divide(cut, why)?;
+    let total = division.islands.len();
+    let compiled = division.compile_with(model, samples, options, |island| {
+        progress(Progress { stage: if cut == 0 { "island" } else { "island, behind float" }, done: island, total });
+    })?;
+    let measured = samples.iter().step_by(samples.len().div_ceil(TRIED));
+    let pair = |sample: &Vec<Tensor>| Ok((compiled.run_float(sample)?, model.run_float(sample)?));
+    let quality = Quality::of(&measured.map(pair).collect::<Result<Vec<_>>>()?);
+    Ok(Divided { division, model: compiled, quality })
+}
