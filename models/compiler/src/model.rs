@@ -161,8 +161,13 @@ impl Model {
     /// # Errors
     /// It is wrong.
     pub fn description(&self) -> Result<Option<Description>> {
+        self.toml().map(Description::parse).transpose()
+    }
+
+    /// The text of the description that the file carries, if it does.
+    pub fn toml(&self) -> Option<&str> {
         let found = self.proto.metadata_props.iter().find(|entry| entry.key == DESCRIPTION);
-        found.map(|entry| Description::parse(&entry.value)).transpose()
+        found.map(|entry| entry.value.as_str())
     }
 
     /// The bytes of an ONNX file of this model, which carries the description `toml`.
@@ -208,6 +213,15 @@ impl Model {
         Ok(Values { runnable: self.prepare(shapes, Some(names))?, names: names.to_vec() })
     }
 
+    /// The type of an input: integers, as timesteps are, stay integers.
+    fn datum_type(&self, input: &str) -> DatumType {
+        let info = self.proto.graph.iter().flat_map(|graph| &graph.input).find(|info| info.name == input);
+        let value = info.and_then(|info| info.r#type.as_ref()?.value.as_ref());
+        let Some(type_proto::Value::TensorType(tensor)) = value else { return f32::datum_type() };
+        let kind = pb::tensor_proto::DataType::try_from(tensor.elem_type).ok();
+        kind.and_then(|kind| DatumType::try_from(kind).ok()).unwrap_or(f32::datum_type())
+    }
+
     fn prepare(&self, shapes: &[Vec<usize>], outputs: Option<&[String]>) -> Result<Runnable> {
         if shapes.len() != self.inputs.len() {
             let (found, expected) = (shapes.len(), self.inputs.len());
@@ -236,7 +250,7 @@ impl Model {
             for (shape, port) in shapes.iter().zip(&self.inputs) {
                 let outlets = model.input_outlets()?.to_vec();
                 let place = outlets.iter().position(|o| model.node(o.node).name == port.name);
-                let fact = InferenceFact::dt_shape(f32::datum_type(), shape);
+                let fact = InferenceFact::dt_shape(self.datum_type(&port.name), shape);
                 model.set_input_fact(place.unwrap_or(0), fact)?;
             }
             model.into_optimized()?.into_runnable()
@@ -262,7 +276,13 @@ fn run(runnable: &Runnable, inputs: &[Tensor]) -> Result<TVec<TValue>> {
     guarded("run the model", || {
         let inputs: TractResult<TVec<TValue>> = inputs
             .iter()
-            .map(|t| Ok(tract_onnx::prelude::Tensor::from_shape(&t.shape, &t.data)?.into_tvalue()))
+            .enumerate()
+            .map(|(index, t)| {
+                let kind = runnable.model().input_fact(index)?.datum_type;
+                let tensor = tract_onnx::prelude::Tensor::from_shape(&t.shape, &t.data)?;
+                let tensor = if kind == f32::datum_type() { tensor } else { tensor.cast_to_dt(kind)?.into_owned() };
+                Ok(tensor.into_tvalue())
+            })
             .collect();
         runnable.run(inputs?)
     })

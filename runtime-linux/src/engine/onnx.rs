@@ -7,7 +7,7 @@ use microtome_compiler::description::Borders;
 use microtome_compiler::islands::{Division, divide, precise};
 use microtome_compiler::quality::Quality;
 use microtome_compiler::{
-    Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Tensor, mirrored,
+    Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Tensor, halved, mirrored,
 };
 
 use super::float::{FloatEngine, channels, sample};
@@ -73,6 +73,20 @@ impl OnnxModel {
     /// The float engine; islands that the model holds run in int8.
     pub fn into_float(self) -> FloatEngine {
         FloatEngine::new(self.model, &self.description)
+    }
+
+    /// The model and its description, for those who run it in another way.
+    pub fn into_parts(self) -> (Onnx, Description) {
+        (self.model, self.description)
+    }
+
+    /// The model with its weights in 16 bits.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when they cannot be read.
+    pub fn halved(self, path: &Path) -> Result<OnnxModel> {
+        let model = halved(&self.model).map_err(|e| Error::model(path, e))?;
+        Ok(OnnxModel { model, description: self.description })
     }
 
     /// Whether the model holds islands already.
@@ -144,13 +158,14 @@ impl OnnxModel {
         Ok(Built::Islands { division: divided.division, model, quality: divided.quality })
     }
 
-    /// The bytes of an ONNX file of this model, with the description that lies beside `path` in it.
+    /// The bytes of an ONNX file of this model, with the description that lies beside `path`, or else its own, in it.
     ///
     /// # Errors
     /// [`Error::Model`] when that cannot be read.
     pub fn to_onnx(&self, path: &Path) -> Result<Vec<u8>> {
         let beside = path.with_extension("toml");
-        let toml = if beside.exists() { std::fs::read_to_string(&beside) } else { Ok(String::new()) };
+        let own = || Ok(self.model.toml().unwrap_or_default().to_owned());
+        let toml = if beside.exists() { std::fs::read_to_string(&beside) } else { own() };
         Ok(self.model.to_onnx(&toml.map_err(|e| Error::model(&beside, e))?))
     }
 

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::ArrayD;
-use ndarray_npy::{NpzReader, ReadNpyExt};
+use ndarray_npy::{NpzReader, NpzWriter, ReadNpyExt};
 
 use super::Named;
 use crate::error::{Error, Result};
+use crate::sink::write_whole;
 
 /// Whether a file is an archive of tensors (`.npz`) and not a single one (`.npy`), by its name.
 ///
@@ -41,6 +42,20 @@ pub fn read(path: &Path) -> Result<Vec<Named>> {
             Ok(Named { name: name.trim_end_matches(".npy").to_owned(), values, is_mask: false })
         })
         .collect()
+}
+
+/// Writes tensors by name to the `.npz` file at `path`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_archive(path: &Path, tensors: &[Named]) -> Result<()> {
+    write_whole(path, |w| {
+        let mut archive = NpzWriter::new(w);
+        for tensor in tensors {
+            archive.add_array(tensor.name.as_str(), &tensor.values)?;
+        }
+        archive.finish().map(|_| ())
+    })
 }
 
 /// The files of tensors in a folder, by name.
