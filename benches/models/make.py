@@ -103,7 +103,8 @@ def main() -> None:
     args = parser.parse_args()
 
     wanted = {name: lambda network=network: networks.build(network) for name, network in networks.NETWORKS.items()}
-    for path in sorted(args.zoo.glob("*/model.onnx")) if args.zoo else []:
+    for plan in sorted(args.zoo.glob("*/model.mtm")) if args.zoo else []:  # what no plan holds has no frame either
+        path = plan.with_name("model.onnx")
         wanted[path.parent.name] = lambda path=path: fixed(path, *ZOO_FRAME)
     unknown = sorted(set(args.only or []) - set(wanted))
     if unknown:

@@ -6,6 +6,7 @@
 //!     stacks    float     figures    table     metrics: the scores that `eval` prints
 //!                                              bench: how long a plan takes, operator by operator
 //!                                              simulate: frames with known truth
+//!                                              diffuse: pictures from noise, by a denoising network
 //! ```
 //!
 //! The binary is `main.rs`, a few lines over [`cli`]; everything else is here, where tests can call it.
@@ -14,6 +15,8 @@
 
 pub mod bench;
 pub mod cli;
+#[cfg(feature = "onnx")]
+pub mod diffuse;
 pub mod engine;
 pub mod error;
 pub mod inspect;

@@ -12,3 +12,4 @@ mod nucleus;
 mod optics;
 
 pub use draw::{Scene, Settings, scene};
+pub use field::Random;

@@ -129,7 +129,8 @@ impl<'a> Compiler<'a> {
         let apart = Sharing::decide(&mut graph, |_| false);
         let seen = graph.values[0].sizes[0].map(|side| side as u32);
         let mut envelope = self.envelope(&graph, post)?;
-        envelope.alignment = self.alignment(&graph, &joined, &envelope, seen)?;
+        let (alignment, seen) = self.alignment(&graph, &joined, &envelope, seen)?;
+        envelope.alignment = alignment;
         let images = self.fitted(&envelope.alignment)?;
         envelope.provenance = self.provenance(&images);
         let prescribed = joined.is_prescribed(&graph);
@@ -273,8 +274,14 @@ impl<'a> Compiler<'a> {
         Ok(Envelope { input, post, alignment, classes, provenance: String::new() })
     }
 
-    /// The frame sides that fit, found with a plan whose numbers do not matter.
-    fn alignment(&self, graph: &Graph, sharing: &Sharing, envelope: &Envelope, seen: [u32; 2]) -> Result<Alignment> {
+    /// The frame sides that fit, and a frame that does, found with a plan whose numbers do not matter.
+    fn alignment(
+        &self,
+        graph: &Graph,
+        sharing: &Sharing,
+        envelope: &Envelope,
+        seen: [u32; 2],
+    ) -> Result<(Alignment, [u32; 2])> {
         let ranges = vec![(-1.0, 1.0); graph.values.len()];
         let quants = sharing.quantize(&ranges);
         let program = Lowering { graph, sharing, quants: &quants, corrections: &[] }.run()?;
@@ -282,13 +289,19 @@ impl<'a> Compiler<'a> {
         let bytes = emit::plan(&program, &outputs, envelope)?;
         let sizes = |value: usize| &graph.values[value].sizes;
         let keep = graph.outputs.first().filter(|(_, v)| sizes(*v) == sizes(0)).and_then(|_| outputs.first());
-        rings::alignment(&Plan::parse(&bytes)?, seen, keep.map(|o| usize::from(o.tensor)))
+        let fixed = self.fixed().map(|side| side.is_some());
+        rings::alignment(&Plan::parse(&bytes)?, seen, fixed, keep.map(|o| usize::from(o.tensor)))
+    }
+
+    /// The sides of frames that the model prescribes.
+    fn fixed(&self) -> [Option<usize>; 2] {
+        let port = &self.model.inputs()[0].shape;
+        [port.get(2).copied().flatten(), port.get(3).copied().flatten()]
     }
 
     /// Images cut and padded to sides that the network takes.
     fn fitted(&self, alignment: &Alignment) -> Result<Vec<Tensor>> {
-        let port = &self.model.inputs()[0].shape;
-        let fixed = [port.get(2).copied().flatten(), port.get(3).copied().flatten()];
+        let fixed = self.fixed();
         self.images.iter().map(|image| fit(image, fixed, alignment, MAX_SIDE)).collect()
     }
 

@@ -1,10 +1,14 @@
 //! What an ONNX file does not say: how frames become its input, and what its output means (`model.toml`).
 
+mod diffusion;
+
 use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+
+pub use diffusion::{Betas, Condition, Diffusion, Inputs, Prediction, Scheduler, Setting, Spacing};
 
 /// The description beside a model. Every key is optional.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -16,6 +20,8 @@ pub struct Description {
     pub input: Input,
     /// Meaning of the outputs.
     pub output: Output,
+    /// How a model that takes noise out of pictures was trained.
+    pub diffusion: Option<Diffusion>,
 }
 
 /// `[input]`: a camera value x becomes `(x − low) / (high − low) · gain + offset`.
@@ -152,6 +158,9 @@ impl Description {
         }
         if let Some(name) = self.output.classes.iter().find(|name| name.contains('\n')) {
             return wrong(format!("class name {name:?} has more than one line"));
+        }
+        if let Some(reason) = self.diffusion.as_ref().and_then(|diffusion| diffusion.check().err()) {
+            return wrong(format!("[diffusion]: {reason}"));
         }
         for (key, values) in [("gain", &self.input.gain), ("offset", &self.input.offset)] {
             if !matches!(values.len(), 0 | 1 | 3) || values.iter().any(|v| !v.is_finite()) {

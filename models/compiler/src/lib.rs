@@ -17,6 +17,7 @@
 //! | [`calibrate`], [`quantize`] | ranges, scales, and which values share them |
 //! | [`lower`], [`rings`], [`emit`] | core's operators, ring heights, bytes |
 //! | [`compiler`], [`measure`], [`report`] | the whole way, and what it was worth |
+//! | [`halve`] | weights in 16 bits, for what runs in float |
 //! | [`islands`] | models that no plan can hold whole: int8 where it pays, the rest in float by tract |
 //!
 //! Nothing here prints, and nothing is read but the files that are named.
@@ -48,6 +49,7 @@ pub mod error;
 pub mod expr;
 pub mod fold;
 pub mod graph;
+pub mod halve;
 pub mod head;
 pub mod import;
 pub mod islands;
@@ -64,5 +66,6 @@ pub use calibrate::Method;
 pub use compiler::{Compiled, Compiler, Memory, Options, Progress};
 pub use description::Description;
 pub use error::{Error, Result};
+pub use halve::halved;
 pub use model::{Model, Port, Tensor};
 pub use report::Report;

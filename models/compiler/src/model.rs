@@ -105,6 +105,7 @@ impl Model {
             sequences::unpack(graph, |graph, name| constant(graph, name, directory.as_deref()));
         }
         let graph = proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
+        check::graph(graph, directory.as_deref())?;
         let initialized: Vec<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
         let inputs = graph.input.iter().filter(|i| !initialized.contains(&i.name.as_str())).map(port).collect();
         let outputs = graph.output.iter().map(port).collect();
@@ -170,8 +171,13 @@ impl Model {
     /// # Errors
     /// It is wrong.
     pub fn description(&self) -> Result<Option<Description>> {
+        self.toml().map(Description::parse).transpose()
+    }
+
+    /// The text of the description that the file carries, if it does.
+    pub fn toml(&self) -> Option<&str> {
         let found = self.proto.metadata_props.iter().find(|entry| entry.key == DESCRIPTION);
-        found.map(|entry| Description::parse(&entry.value)).transpose()
+        found.map(|entry| entry.value.as_str())
     }
 
     /// The bytes of an ONNX file of this model, which carries the description `toml`.
@@ -249,7 +255,6 @@ impl Model {
                 names.iter().map(|name| pb::ValueInfoProto { name: name.clone(), ..Default::default() }).collect();
         }
         let onnx = bridge::onnx();
-        proto.graph.as_ref().map_or(Ok(()), |graph| check::operators(graph, &onnx))?;
         guarded("prepare the model", || {
             if let Some(graph) = &mut proto.graph {
                 widen::widen(graph, &|tensor| load(tensor, self.directory.as_deref()))?;
@@ -258,6 +263,11 @@ impl Model {
             branches::take(&mut proto, |asked| answers(sized(asked)?))?;
             sized(&proto)?.into_optimized()?.into_runnable()
         })
+    }
+
+    /// Whether the file tells how its values are quantized, so that no samples are needed for it.
+    pub fn is_quantized(&self) -> bool {
+        self.proto.graph.iter().flat_map(|graph| &graph.node).any(|node| node.op_type == "QuantizeLinear")
     }
 
     /// A model of tract's for inputs of these shapes.

@@ -8,14 +8,15 @@ use microtome_core::{Kernel, SessionError};
 use crate::error::{Error, Result};
 
 /// Largest multiple that frame sides may have to be of.
-const MAX_MULTIPLE: u32 = 64;
+const MAX_MULTIPLE: u32 = 128;
 
 /// The frame sides that the network takes: the smallest multiple, and the remainder, with which every size from `seen`
-/// (rows, width) on works. `keep` demands outputs as large as the frame.
+/// (rows, width) on works; or, for a side that is `fixed`, the one that was seen. `keep` demands outputs as large as the
+/// frame. Also the frame that it was found from: `seen`, or a few times as large.
 ///
 /// # Errors
 /// No frame works.
-pub fn alignment(plan: &Plan, seen: [u32; 2], keep: Option<usize>) -> Result<Alignment> {
+pub fn alignment(plan: &Plan, seen: [u32; 2], fixed: [bool; 2], keep: Option<usize>) -> Result<(Alignment, [u32; 2])> {
     let mut scratch = vec![0; plan.scratch_len()];
     let mut works = |height, width| {
         let frame = Frame::grey(height, width);
@@ -23,6 +24,9 @@ pub fn alignment(plan: &Plan, seen: [u32; 2], keep: Option<usize>) -> Result<Ali
         let kept = keep.and_then(|tensor| sizes.into_iter().nth(tensor));
         keep.is_none() || kept.is_some_and(|size| (size.rows, size.width) == (height, width))
     };
+    // What was seen may be too small for core, whose Resizes are by factors, not to sizes.
+    let larger = [1, 2, 4].map(|factor| seen.map(|side| factor * side));
+    let seen = larger.into_iter().find(|&[rows, width]| works(rows, width)).unwrap_or(seen);
     let mut axis = |axis: usize| {
         let ok: Vec<bool> = (0..4 * MAX_MULTIPLE)
             .map(|more| if axis == 0 { works(seen[0] + more, seen[1]) } else { works(seen[0], seen[1] + more) })
@@ -32,11 +36,12 @@ pub fn alignment(plan: &Plan, seen: [u32; 2], keep: Option<usize>) -> Result<Ali
             sides.clone().next().is_some() && sides.map(|(ok, _)| ok).all(|ok| *ok)
         };
         let pairs = (1..=MAX_MULTIPLE).flat_map(|m| (0..m).map(move |r| (m, r)));
-        pairs.into_iter().find(|&(m, r)| fits(m, r)).map(|(m, r)| [m as u16, r as u16])
+        let only = || (fixed[axis] && ok[0]).then(|| Some([u16::try_from(seen[axis]).ok()?, 0])).flatten();
+        pairs.into_iter().find(|&(m, r)| fits(m, r)).map(|(m, r)| [m as u16, r as u16]).or_else(only)
     };
     let error = || Error::Model(format!("no rule `side % multiple == remainder` up to {MAX_MULTIPLE} fits its frames"));
     let [rows, width] = [axis(0).ok_or_else(error)?, axis(1).ok_or_else(error)?];
-    Ok(Alignment { multiple: [rows[0], width[0]], remainder: [rows[1], width[1]] })
+    Ok((Alignment { multiple: [rows[0], width[0]], remainder: [rows[1], width[1]] }, seen))
 }
 
 /// Rows per step of every operator, where a step is to make what belongs to `rows` rows of the frame.
@@ -82,8 +87,10 @@ pub fn heights(plan: &Plan, seen: [u32; 2]) -> Result<Vec<u32>> {
         Ok(most)
     };
     let step = u32::from(alignment.multiple[0]);
-    let high = most(4 * seen[0].max(128))?;
-    let higher = most(6 * seen[0].max(128))?;
+    let (Ok(high), Ok(higher)) = (most(4 * seen[0].max(128)), most(6 * seen[0].max(128))) else {
+        // The network takes frames of this height only.
+        return most(seen[0]);
+    };
     let mut rings: Vec<u32> = high.iter().zip(&higher).map(|(a, b)| if b > a { TALL } else { *a }).collect();
     // Where the frame's last rows make no whole step, rows may wait differently.
     let tallest = plan.operators().map(|operator| u32::from(operator.strip)).max().unwrap_or(1);

@@ -77,7 +77,7 @@ fn frame(args: &Args) -> Result<Image> {
     }
 }
 
-/// A float model's total: tract does not say where its time goes.
+/// The total of a model that tract runs: it does not say where its time goes.
 #[cfg(feature = "onnx")]
 fn float(args: &Args, mut engine: crate::engine::FloatEngine, image: &Image) -> Result<Outcome> {
     use std::time::Instant;
@@ -86,7 +86,7 @@ fn float(args: &Args, mut engine: crate::engine::FloatEngine, image: &Image) -> 
     use crate::engine::Engine;
 
     if args.svg.is_some() {
-        return Err(Error::usage("--svg draws a plan's profile; a float model has none"));
+        return Err(Error::usage("--svg draws a plan's profile; a model that tract runs has none"));
     }
     let mut seconds = Vec::with_capacity(args.frames.get());
     for number in 0..=args.frames.get() {
@@ -100,7 +100,7 @@ fn float(args: &Args, mut engine: crate::engine::FloatEngine, image: &Image) -> 
     if args.json {
         say_json(&times)?;
     } else {
-        say(format_args!("model            {} in float, by tract", args.model.display()))?;
+        say(format_args!("model            {} {}", args.model.display(), engine.runs_in()))?;
         say(format_args!("frame            {}x{}", image.width(), image.height()))?;
         say(times)?;
     }

@@ -15,6 +15,10 @@ mod simulate;
 
 #[cfg(feature = "onnx")]
 mod compile;
+#[cfg(feature = "onnx")]
+mod diffuse;
+#[cfg(feature = "onnx")]
+mod halve;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -49,12 +53,18 @@ enum Command {
     /// Compile an ONNX model to a plan
     #[cfg(feature = "onnx")]
     Compile(compile::Args),
+    /// Make pictures from noise, by a denoising network
+    #[cfg(feature = "onnx")]
+    Diffuse(diffuse::Args),
     /// Score a model on annotated images
     Eval(eval::Args),
     /// Show what a plan consists of and what it costs
     Inspect(inspect::Args),
     /// Time a model on this machine, operator by operator
     Bench(bench::Args),
+    /// Store an ONNX model's weights in 16 bits
+    #[cfg(feature = "onnx")]
+    Halve(halve::Args),
     /// List the kernels that this CPU runs
     Kernels(kernels::Args),
     /// Pack a plan's weights for a microcontroller, which reads them from flash
@@ -88,9 +98,13 @@ pub fn main() -> ExitCode {
         Some(Command::Run(args)) => run::run(&args),
         #[cfg(feature = "onnx")]
         Some(Command::Compile(args)) => compile::compile(&args),
+        #[cfg(feature = "onnx")]
+        Some(Command::Diffuse(args)) => diffuse::diffuse(&args),
         Some(Command::Eval(args)) => eval::eval(&args),
         Some(Command::Inspect(args)) => inspect::inspect(&args),
         Some(Command::Bench(args)) => bench::bench(&args),
+        #[cfg(feature = "onnx")]
+        Some(Command::Halve(args)) => halve::halve(&args),
         Some(Command::Kernels(args)) => kernels::kernels(&args),
         Some(Command::Pack(args)) => pack::pack(&args),
         Some(Command::Predict(args)) => predict::predict(&args),

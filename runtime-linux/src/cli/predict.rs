@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use microtome_core::Plan;
 use ndarray::{Array4, Ix4};
-use ndarray_npy::{NpzWriter, WriteNpyExt};
+use ndarray_npy::WriteNpyExt;
 
 use super::{Outcome, complain, say};
 use crate::engine::{Model, Options};
 use crate::error::{Error, Result};
 use crate::machine::{self, Machine};
 use crate::sink::write_whole;
-use crate::tensor::{Named, is_archive, read, run_plan};
+use crate::tensor::{Named, is_archive, read, run_plan, write_archive};
 
 /// Arguments of `microtome predict`.
 #[derive(clap::Args)]
@@ -76,13 +76,7 @@ fn only(inputs: &[Named], path: &Path) -> Result<Array4<f32>> {
 
 fn write(path: &Path, archive: bool, outputs: &[Named]) -> Result<()> {
     if archive {
-        return write_whole(path, |w| {
-            let mut archive = NpzWriter::new(w);
-            for output in outputs {
-                archive.add_array(output.name.as_str(), &output.values)?;
-            }
-            archive.finish().map(|_| ())
-        });
+        return write_archive(path, outputs);
     }
     // A class mask that the compiler put behind the model's own outputs is not what the ONNX model has.
     let own: Vec<&Named> = outputs.iter().filter(|output| !output.is_mask || outputs.len() == 1).collect();

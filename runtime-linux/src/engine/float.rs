@@ -40,6 +40,15 @@ impl FloatEngine {
         FloatEngine { model, input: preprocess::input(description), output, channels, alignment: Cell::new(0) }
     }
 
+    /// What runs the model, for people.
+    pub fn runs_in(&self) -> &'static str {
+        if self.model.is_divided() {
+            "in islands of int8, and in float between them, by tract"
+        } else {
+            "in float, by tract"
+        }
+    }
+
     /// Runs raw tensors through the model: one unnamed, or all that the model takes by their names.
     ///
     /// # Errors

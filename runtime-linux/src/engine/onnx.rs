@@ -7,7 +7,7 @@ use microtome_compiler::description::Borders;
 use microtome_compiler::islands::{Division, divide, precise};
 use microtome_compiler::quality::Quality;
 use microtome_compiler::{
-    Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Tensor, mirrored,
+    Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Tensor, halved, mirrored,
 };
 
 use super::float::{FloatEngine, channels, sample};
@@ -23,6 +23,16 @@ pub const MOST_SAMPLES: usize = 48;
 pub struct OnnxModel {
     model: Onnx,
     description: Description,
+}
+
+/// How core can run a model.
+pub enum Outlook {
+    /// Whole, as a plan.
+    Plan,
+    /// In these islands, of which there may be none.
+    Islands(Division),
+    /// Not at all, and why: tract runs it.
+    Float(String),
 }
 
 /// What a model was compiled to.
@@ -75,20 +85,43 @@ impl OnnxModel {
         FloatEngine::new(self.model, &self.description)
     }
 
+    /// The model and its description, for those who run it in another way.
+    pub fn into_parts(self) -> (Onnx, Description) {
+        (self.model, self.description)
+    }
+
+    /// The model with its weights in 16 bits.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when they cannot be read.
+    pub fn halved(self, path: &Path) -> Result<OnnxModel> {
+        let model = halved(&self.model).map_err(|e| Error::model(path, e))?;
+        Ok(OnnxModel { model, description: self.description })
+    }
+
     /// Whether the model holds islands already.
     pub fn is_divided(&self) -> bool {
         self.model.is_divided()
     }
 
-    /// How core can run the model: whole, or in these islands. `path` is for the message.
+    /// How core can run the model. `path` is for the message.
     ///
     /// # Errors
-    /// tract cannot run it, or core nothing of it.
-    pub fn division(&self, path: &Path) -> Result<Option<Division>> {
-        let Some(reason) = self.obstacle(path)? else { return Ok(None) };
-        let division = divide(&self.model).map_err(|e| Error::model(path, e))?;
-        nonempty(path, &division, &reason)?;
-        Ok(Some(division))
+    /// Neither core nor tract can run it.
+    pub fn outlook(&self, path: &Path) -> Result<Outlook> {
+        if self.obstacle(path)?.is_none() {
+            return Ok(Outlook::Plan);
+        }
+        match divide(&self.model) {
+            Ok(division) => Ok(Outlook::Islands(division)),
+            Err(CompilerError::Model(reason)) => Ok(Outlook::Float(reason)),
+            Err(error) => Err(Error::model(path, error)),
+        }
+    }
+
+    /// Whether the file tells how its values are quantized, so that nothing is needed to calibrate on.
+    pub fn is_quantized(&self) -> bool {
+        self.model.is_quantized()
     }
 
     /// Why the model cannot be one plan, if it cannot.
@@ -144,13 +177,14 @@ impl OnnxModel {
         Ok(Built::Islands { division: divided.division, model, quality: divided.quality })
     }
 
-    /// The bytes of an ONNX file of this model, with the description that lies beside `path` in it.
+    /// The bytes of an ONNX file of this model, with the description that lies beside `path`, or else its own, in it.
     ///
     /// # Errors
     /// [`Error::Model`] when that cannot be read.
     pub fn to_onnx(&self, path: &Path) -> Result<Vec<u8>> {
         let beside = path.with_extension("toml");
-        let toml = if beside.exists() { std::fs::read_to_string(&beside) } else { Ok(String::new()) };
+        let own = || Ok(self.model.toml().unwrap_or_default().to_owned());
+        let toml = if beside.exists() { std::fs::read_to_string(&beside) } else { own() };
         Ok(self.model.to_onnx(&toml.map_err(|e| Error::model(&beside, e))?))
     }
 

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::ArrayD;
-use ndarray_npy::{NpzReader, ReadNpyExt};
+use ndarray_npy::{NpzReader, NpzWriter, ReadNpyExt};
 
 use super::Named;
 use super::element::Real;
 use crate::error::{Error, Result};
+use crate::sink::write_whole;
 
 /// Whether a file is an archive of tensors (`.npz`) and not a single one (`.npy`), by its name.
 ///
@@ -41,6 +42,20 @@ pub fn read(path: &Path) -> Result<Vec<Named>> {
     let mut archive = NpzReader::new(file).map_err(|e| bad(&e))?;
     let names = archive.names().map_err(|e| bad(&e))?;
     names.into_iter().map(|name| Ok(named(&name, archive.by_name(&name).map_err(|e| bad(&e))?))).collect()
+}
+
+/// Writes tensors by name to the `.npz` file at `path`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_archive(path: &Path, tensors: &[Named]) -> Result<()> {
+    write_whole(path, |w| {
+        let mut archive = NpzWriter::new(w);
+        for tensor in tensors {
+            archive.add_array(tensor.name.as_str(), &tensor.values)?;
+        }
+        archive.finish().map(|_| ())
+    })
 }
 
 /// The files of tensors in a folder, by name.

@@ -12,7 +12,7 @@ use ndarray::{Array4, ArrayD, Axis};
 use crate::engine::PlanEngine;
 use crate::machine::Machine;
 
-pub use file::{in_folder, is_archive, read};
+pub use file::{in_folder, is_archive, read, write_archive};
 
 /// A tensor and what the model calls it.
 #[derive(Debug, Clone)]

@@ -1,16 +1,16 @@
-//! Operators and operator sets that nobody here knows, said in a sentence before tract stumbles over them.
+//! Operators and operator sets that nobody here knows, values that nothing makes, weights that are not there: said in a
+//! sentence before tract stumbles over them.
 
-use tract_onnx::model::Onnx;
-use tract_onnx::pb;
+use std::collections::HashSet;
+use std::path::Path;
+
+use tract_onnx::pb::{self, tensor_proto::DataLocation};
 
 use crate::error::{Error, Result};
 use crate::import::attributes::{describe, label};
 
 /// ONNX's operator sets that are read.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=26;
-
-/// What is not in tract's register, but is read by it, or by the bridge.
-const READ_OTHERWISE: &[&str] = &["Scan"];
 
 /// # Errors
 /// The model is for an operator set that is not known.
@@ -25,11 +25,19 @@ pub fn opset(proto: &pb::ModelProto) -> Result<()> {
 }
 
 /// # Errors
-/// A node's operator is not known.
-pub fn operators(graph: &pb::GraphProto, onnx: &Onnx) -> Result<()> {
+/// A node's operator is not known, it reads what nothing makes, or weights that lie in another file are not there.
+pub fn graph(graph: &pb::GraphProto, directory: Option<&str>) -> Result<()> {
+    for tensor in &graph.initializer {
+        external(tensor, directory)?;
+    }
+    let known = super::onnx().op_register.0;
+    let given = graph.input.iter().map(|input| &input.name);
+    let stored = graph.initializer.iter().map(|tensor| &tensor.name);
+    let sparse = graph.sparse_initializer.iter().filter_map(|tensor| Some(&tensor.values.as_ref()?.name));
+    let made = graph.node.iter().flat_map(|node| &node.output);
+    let values: HashSet<&String> = given.chain(stored).chain(sparse).chain(made).collect();
     for node in &graph.node {
-        let name = node.op_type.as_str();
-        if !onnx.op_register.0.contains_key(name) && !READ_OTHERWISE.contains(&name) {
+        if !known.contains_key(&node.op_type) {
             return Err(Error::Operator {
                 operator: node.op_type.clone(),
                 node: label(node),
@@ -37,9 +45,38 @@ pub fn operators(graph: &pb::GraphProto, onnx: &Onnx) -> Result<()> {
                 reason: "there is no such operator here".into(),
             });
         }
-        for graph in node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs)) {
-            operators(graph, onnx)?;
+        if let Some(name) = node.input.iter().find(|name| !name.is_empty() && !values.contains(name)) {
+            let node = label(node);
+            return Err(Error::Model(format!("node `{node}` reads `{name}`, which nothing makes")));
         }
+    }
+    match graph.output.iter().find(|output| !values.contains(&output.name)) {
+        Some(output) => Err(Error::Model(format!("nothing makes its output `{}`", output.name))),
+        None => Ok(()),
+    }
+}
+
+/// # Errors
+/// A tensor's values lie in a file that is not there, or ends too early.
+fn external(tensor: &pb::TensorProto, directory: Option<&str>) -> Result<()> {
+    if tensor.data_location != Some(DataLocation::External as i32) {
+        return Ok(());
+    }
+    let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
+    let name = &tensor.name;
+    let Some(location) = entry("location") else {
+        return Err(Error::Model(format!("weights `{name}` lie in another file, but it is not said in which")));
+    };
+    let path = Path::new(directory.unwrap_or_default()).join(location);
+    let Ok(found) = path.metadata() else {
+        let path = path.display();
+        return Err(Error::Model(format!("weights `{name}` lie in {path}, and there is no such file")));
+    };
+    let number = |key: &str| entry(key).and_then(|value| value.parse::<u64>().ok()).unwrap_or(0);
+    let end = number("offset").saturating_add(number("length"));
+    if found.len() < end {
+        let (path, len) = (path.display(), found.len());
+        return Err(Error::Model(format!("weights `{name}` end at byte {end} of {path}, which has {len}")));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@
 //! | [`pad`] | `Pad` that crops, and that wraps around |
 //! | [`squeeze`] | `Squeeze` of every side of 1, before opset 13 |
 //! | [`col2im`] | `Col2Im` |
-//! | [`check`] | operators that nobody knows |
+//! | [`check`] | what is wrong with a file, in a sentence |
 //!
 //! The first two hold for every size of the inputs, and edit the graph when it is read; so the importer sees what they
 //! made. `widen` and `branches` edit the copy of it that tract gets, whose sizes are known. The others are operators of tract's.

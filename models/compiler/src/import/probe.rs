@@ -8,8 +8,9 @@ use tract_onnx::prelude::Tensor as Raw;
 use crate::error::{Error, Result};
 use crate::model::{self, Model, Port, Tensor};
 
-/// Pairs of sizes (rows, width) that are tried first: multiples of 64, and odd ones.
-const SIZES: [[[usize; 2]; 2]; 3] = [[[64, 128], [128, 192]], [[256, 320], [320, 384]], [[65, 97], [129, 161]]];
+/// Pairs of sizes (rows, width) that are tried first: multiples of 64, of 128, and odd ones.
+const SIZES: [[[usize; 2]; 2]; 4] =
+    [[[64, 128], [128, 192]], [[256, 320], [320, 384]], [[256, 384], [384, 512]], [[65, 97], [129, 161]]];
 
 /// What is tried then: valid convolutions of up to five levels take sides that are something beyond a multiple of 32.
 const BEYOND: std::ops::Range<usize> = 0..32;
