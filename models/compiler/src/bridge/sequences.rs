@@ -8,8 +8,11 @@ use tract_onnx::pb;
 use super::proto;
 use crate::import::attributes::int;
 
+/// A constant of integers, and how many sides it has.
+pub type Integers = (Vec<i64>, usize);
+
 /// Makes slices of the parts that are taken out of sequences, where it is known which they are.
-pub fn unpack(graph: &mut pb::GraphProto, integers: impl Fn(&pb::GraphProto, &str) -> Option<(Vec<i64>, usize)>) {
+pub fn unpack(graph: &mut pb::GraphProto, integers: impl Fn(&pb::GraphProto, &str) -> Option<Integers>) {
     let made: HashMap<String, pb::NodeProto> = graph
         .node
         .iter()
@@ -39,7 +42,7 @@ pub fn unpack(graph: &mut pb::GraphProto, integers: impl Fn(&pb::GraphProto, &st
 fn part(
     at: &pb::NodeProto,
     sequence: &pb::NodeProto,
-    known: &dyn Fn(&str) -> Option<(Vec<i64>, usize)>,
+    known: &dyn Fn(&str) -> Option<Integers>,
 ) -> Option<Vec<pb::NodeProto>> {
     let output = at.output.first()?;
     let index = *known(at.input.get(1)?)?.0.first()?;
