@@ -9,6 +9,7 @@
 //! | module | what it knows |
 //! | --- | --- |
 //! | [`model`] | the ONNX file, and its float run by tract |
+//! | `bridge` | what tract lacks of ONNX, or gets wrong |
 //! | [`borders`] | frames mirrored beyond their borders, for networks of valid convolutions |
 //! | [`import`] | ONNX's operators; gives a [`graph`] that holds for every frame size |
 //! | [`fold`], [`expr`] | rewrites that change no result; functions of one value |
@@ -37,6 +38,7 @@
 
 mod bench;
 pub mod borders;
+mod bridge;
 pub mod calibrate;
 mod choose;
 pub mod compiler;

@@ -4,17 +4,20 @@
 //! outputs: that is how the importer learns shapes and computed constants, and how calibration sees activations. What
 //! tract panics about is caught here, at the boundary, and becomes an [`Error::Tract`].
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use prost::Message;
 use sha2::{Digest, Sha256};
+use tract_onnx::model::Onnx;
 use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 
+use crate::bridge::{self, branches, check, functions, sequences, widen};
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::islands::operator;
@@ -91,11 +94,18 @@ impl Model {
         Model::of(proto, directory.map(|d| d.to_string_lossy().into_owned()), hex(&Sha256::digest(bytes)))
     }
 
-    fn of(proto: pb::ModelProto, directory: Option<String>, sha256: String) -> Result<Model> {
+    fn of(mut proto: pb::ModelProto, directory: Option<String>, sha256: String) -> Result<Model> {
         let graph = proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
         if graph.node.is_empty() || graph.output.is_empty() {
             return Err(Error::NotOnnx("its graph has no nodes, or no outputs".into()));
         }
+        check::opset(&proto)?;
+        functions::inline(&mut proto)?;
+        if let Some(graph) = &mut proto.graph {
+            sequences::unpack(graph, |graph, name| constant(graph, name, directory.as_deref()));
+        }
+        let graph = proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
+        check::graph(graph, directory.as_deref())?;
         let initialized: Vec<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
         let inputs = graph.input.iter().filter(|i| !initialized.contains(&i.name.as_str())).map(port).collect();
         let outputs = graph.output.iter().map(port).collect();
@@ -213,12 +223,13 @@ impl Model {
         Ok(Values { runnable: self.prepare(shapes, Some(names))?, names: names.to_vec() })
     }
 
-    /// The type of an input: integers, as timesteps are, stay integers.
+    /// The type of an input: integers, as timesteps are, stay integers; f16 becomes f32 here as everywhere.
     fn datum_type(&self, input: &str) -> DatumType {
         let info = self.proto.graph.iter().flat_map(|graph| &graph.input).find(|info| info.name == input);
         let value = info.and_then(|info| info.r#type.as_ref()?.value.as_ref());
         let Some(type_proto::Value::TensorType(tensor)) = value else { return f32::datum_type() };
         let kind = pb::tensor_proto::DataType::try_from(tensor.elem_type).ok();
+        let kind = kind.filter(|kind| !widen::is_narrow(*kind as i32));
         kind.and_then(|kind| DatumType::try_from(kind).ok()).unwrap_or(f32::datum_type())
     }
 
@@ -243,19 +254,49 @@ impl Model {
             graph.output =
                 names.iter().map(|name| pb::ValueInfoProto { name: name.clone(), ..Default::default() }).collect();
         }
+        let onnx = bridge::onnx();
         guarded("prepare the model", || {
-            let mut onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
-            onnx.op_register.insert(operator::NAME, operator::parse);
-            let mut model = onnx.parse(&proto, self.directory.as_deref())?.model;
-            for (shape, port) in shapes.iter().zip(&self.inputs) {
-                let outlets = model.input_outlets()?.to_vec();
-                let place = outlets.iter().position(|o| model.node(o.node).name == port.name);
-                let fact = InferenceFact::dt_shape(self.datum_type(&port.name), shape);
-                model.set_input_fact(place.unwrap_or(0), fact)?;
+            if let Some(graph) = &mut proto.graph {
+                widen::widen(graph, &|tensor| load(tensor, self.directory.as_deref()))?;
             }
-            model.into_optimized()?.into_runnable()
+            let sized = |proto: &pb::ModelProto| self.sized(&onnx, proto, shapes);
+            branches::take(&mut proto, |asked| answers(sized(asked)?))?;
+            sized(&proto)?.into_optimized()?.into_runnable()
         })
     }
+
+    /// Whether the file tells how its values are quantized, so that no samples are needed for it.
+    pub fn is_quantized(&self) -> bool {
+        self.proto.graph.iter().flat_map(|graph| &graph.node).any(|node| node.op_type == "QuantizeLinear")
+    }
+
+    /// A model of tract's for inputs of these shapes.
+    fn sized(&self, onnx: &Onnx, proto: &pb::ModelProto, shapes: &[Vec<usize>]) -> TractResult<InferenceModel> {
+        let mut model = onnx.parse(proto, self.directory.as_deref())?.model;
+        for (shape, port) in shapes.iter().zip(&self.inputs) {
+            let outlets = model.input_outlets()?.to_vec();
+            let place = outlets.iter().position(|o| model.node(o.node).name == port.name);
+            let fact = InferenceFact::dt_shape(self.datum_type(&port.name), shape);
+            model.set_input_fact(place.unwrap_or(0), fact)?;
+        }
+        Ok(model)
+    }
+}
+
+/// The truth values among the outputs of a model that are known before it runs.
+fn answers(model: InferenceModel) -> TractResult<Vec<Option<bool>>> {
+    let model = model.into_typed()?.into_decluttered()?;
+    let facts = (0..model.output_outlets()?.len()).map(|output| model.output_fact(output));
+    facts.map(|fact| fact?.konst.as_ref().map(|value| value.cast_to_scalar::<bool>()).transpose()).collect()
+}
+
+/// The integers of an initializer, or of a Constant, and how many sides they have.
+fn constant(graph: &pb::GraphProto, name: &str, directory: Option<&str>) -> Option<(Vec<i64>, usize)> {
+    let made = || graph.node.iter().find(|node| node.op_type == "Constant" && node.output.iter().any(|o| o == name));
+    let stored = graph.initializer.iter().find(|tensor| tensor.name == name);
+    let tensor = stored.or_else(|| made()?.attribute.iter().find_map(|attribute| attribute.t.as_ref()))?;
+    let tensor = initializer(tensor, directory).ok()?;
+    Some((integers(&tensor).ok()?, tensor.rank()))
 }
 
 /// A model that hands out chosen values of its graph.
@@ -311,16 +352,35 @@ pub(crate) fn integers(value: &tract_onnx::prelude::Tensor) -> Result<Vec<i64>> 
     })
 }
 
+fn load(proto: &pb::TensorProto, directory: Option<&str>) -> TractResult<tract_onnx::prelude::Tensor> {
+    tract_onnx::tensor::load_tensor(&tract_onnx::data_resolver::MmapDataResolver, proto, directory)
+}
+
 /// An initializer's tensor.
 pub(crate) fn initializer(proto: &pb::TensorProto, directory: Option<&str>) -> Result<tract_onnx::prelude::Tensor> {
-    guarded("read an initializer", || {
-        tract_onnx::tensor::load_tensor(&tract_onnx::data_resolver::MmapDataResolver, proto, directory)
-    })
+    guarded("read an initializer", || load(proto, directory))
+}
+
+thread_local! {
+    /// Whether what panics on this thread becomes an error, so that nothing need be printed.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs a piece of tract; its errors and panics become ours.
 fn guarded<T>(doing: &'static str, work: impl FnOnce() -> TractResult<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(work)) {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !GUARDED.get() {
+                loud(panic);
+            }
+        }));
+    });
+    let before = GUARDED.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(before);
+    match done {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Error::Tract { doing, reason: one_line(&format!("{error:#}")) }),
         Err(panic) => {

@@ -5,13 +5,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use microtome_compiler::Memory;
-use microtome_compiler::islands::Division;
 use microtome_compiler::quality::{ENOUGH, Quality};
 use serde::Serialize;
 
 use super::progress::Progress;
 use super::{Outcome, say, say_json};
-use crate::engine::{Built, OnnxModel, Options, Wishes};
+use crate::engine::{Built, OnnxModel, Options, Outlook, Wishes};
 use crate::error::{Error, Result};
 use crate::machine::bytes;
 use crate::sink::write_whole;
@@ -93,8 +92,8 @@ fn write(args: &Args, path: &Path, bytes: &[u8], report: &(impl Serialize + Disp
     say(format_args!("{}: {} bytes", path.display(), bytes.len()))
 }
 
-/// How an ONNX model is divided; `None` for a plan, or a model that a plan can hold.
-pub fn division(path: &Path, options: &Options) -> Result<Option<Division>> {
+/// What `inspect` says of an ONNX model from which no plan is to be made; `None` where there is one.
+pub fn outlook(path: &Path, options: &Options) -> Result<Option<Outlook>> {
     if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
         return Ok(None);
     }
@@ -105,5 +104,7 @@ pub fn division(path: &Path, options: &Options) -> Result<Option<Division>> {
             "it is compiled already: it holds islands; inspect the model that it was made of",
         ));
     }
-    model.division(path)
+    let outlook = model.outlook(path)?;
+    let ready = options.calibrate.is_some() || model.is_quantized();
+    Ok(Some(outlook).filter(|outlook| !(ready && matches!(outlook, Outlook::Plan))))
 }

@@ -7,6 +7,8 @@ use microtome_core::plan::strips::Strips;
 use serde::Serialize;
 
 use super::{Outcome, complain, say, say_json};
+#[cfg(feature = "onnx")]
+use crate::engine::Outlook;
 use crate::engine::{Model, Options};
 use crate::error::{Error, Result};
 use crate::inspect::{Inspection, inspect as figures, svg};
@@ -50,13 +52,8 @@ struct Report {
 pub fn inspect(args: &Args) -> Result<Outcome> {
     let bad = |e: String| Error::model(&args.model, e);
     #[cfg(feature = "onnx")]
-    if let Some(division) = super::compile::division(&args.model, &args.options)? {
-        if args.json {
-            say_json(&division)?;
-        } else {
-            say(&division)?;
-        }
-        return Ok(Outcome::Done);
+    if let Some(outlook) = super::compile::outlook(&args.model, &args.options)? {
+        return foretell(&outlook, args.json);
     }
     let machine = Machine::new(&args.machine)?;
     let model = Model::open(&args.model, &args.options, &mut complain)?;
@@ -79,6 +76,22 @@ pub fn inspect(args: &Args) -> Result<Outcome> {
     if let Some(path) = &args.svg {
         let picture = svg(&plan, frame).map_err(|e| Error::model(&args.model, e))?;
         write_whole(path, |w| std::io::Write::write_all(w, picture.as_bytes()))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Says what core can run of a model.
+#[cfg(feature = "onnx")]
+fn foretell(outlook: &Outlook, json: bool) -> Result<Outcome> {
+    match outlook {
+        Outlook::Islands(division) if json => say_json(division)?,
+        Outlook::Islands(division) => say(division)?,
+        Outlook::Plan if json => say_json(&serde_json::json!({ "plan": true }))?,
+        Outlook::Plan => {
+            say("a plan in int8 can hold all of it; --calibrate DIR, a folder of images, shows what it costs")?
+        }
+        Outlook::Float(reason) if json => say_json(&serde_json::json!({ "plan": false, "reason": reason }))?,
+        Outlook::Float(reason) => say(format_args!("core can run none of it, tract runs it in float: {reason}"))?,
     }
     Ok(Outcome::Done)
 }

@@ -1,6 +1,7 @@
 //! `microtome predict`: raw tensors through a model, for parity checks against other runtimes.
 //!
-//! Tensors are what the ONNX model has: float32, `[N, C, rows, width]`. A plan's values are quantized and dequantized at its borders with
+//! Tensors are what the ONNX model has: of any of NumPy's types on the way in, which become the model's own, and float32 on
+//! the way out; for a plan `[N, C, rows, width]`. Its values are quantized and dequantized at its borders with
 //! its own scales.
 
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use crate::tensor::{Named, is_archive, read, run_plan, write_archive};
 pub struct Args {
     /// A plan (.mtm) or an ONNX model
     model: PathBuf,
-    /// The input tensor (.npy, float32, NCHW), or several by name (.npz)
+    /// The input tensor (.npy, NCHW), or several by name (.npz)
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     /// Where to write the output (.npy), or all outputs by name (.npz)

@@ -17,7 +17,7 @@ mod preprocess;
 pub use float::FloatEngine;
 pub use model::{Model, Options};
 #[cfg(feature = "onnx")]
-pub use onnx::{Built, OnnxModel, Wishes};
+pub use onnx::{Built, OnnxModel, Outlook, Wishes};
 pub use plan::PlanEngine;
 
 use microtome_core::Frame;

@@ -25,6 +25,16 @@ pub struct OnnxModel {
     description: Description,
 }
 
+/// How core can run a model.
+pub enum Outlook {
+    /// Whole, as a plan.
+    Plan,
+    /// In these islands, of which there may be none.
+    Islands(Division),
+    /// Not at all, and why: tract runs it.
+    Float(String),
+}
+
 /// What a model was compiled to.
 pub enum Built {
     /// A plan.
@@ -94,15 +104,24 @@ impl OnnxModel {
         self.model.is_divided()
     }
 
-    /// How core can run the model: whole, or in these islands. `path` is for the message.
+    /// How core can run the model. `path` is for the message.
     ///
     /// # Errors
-    /// tract cannot run it, or core nothing of it.
-    pub fn division(&self, path: &Path) -> Result<Option<Division>> {
-        let Some(reason) = self.obstacle(path)? else { return Ok(None) };
-        let division = divide(&self.model).map_err(|e| Error::model(path, e))?;
-        nonempty(path, &division, &reason)?;
-        Ok(Some(division))
+    /// Neither core nor tract can run it.
+    pub fn outlook(&self, path: &Path) -> Result<Outlook> {
+        if self.obstacle(path)?.is_none() {
+            return Ok(Outlook::Plan);
+        }
+        match divide(&self.model) {
+            Ok(division) => Ok(Outlook::Islands(division)),
+            Err(CompilerError::Model(reason)) => Ok(Outlook::Float(reason)),
+            Err(error) => Err(Error::model(path, error)),
+        }
+    }
+
+    /// Whether the file tells how its values are quantized, so that nothing is needed to calibrate on.
+    pub fn is_quantized(&self) -> bool {
+        self.model.is_quantized()
     }
 
     /// Why the model cannot be one plan, if it cannot.

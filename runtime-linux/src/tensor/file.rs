@@ -6,6 +6,7 @@ use ndarray::ArrayD;
 use ndarray_npy::{NpzReader, NpzWriter, ReadNpyExt};
 
 use super::Named;
+use super::element::Real;
 use crate::error::{Error, Result};
 use crate::sink::write_whole;
 
@@ -24,24 +25,23 @@ pub fn is_archive(path: &Path) -> Result<bool> {
 /// The tensors of a file; that of an `.npy` has no name.
 ///
 /// # Errors
-/// [`Error::Usage`] when it cannot be read, or is not of float32.
+/// [`Error::Usage`] when it cannot be read, or does not hold real numbers.
 pub fn read(path: &Path) -> Result<Vec<Named>> {
-    let bad = |e: &dyn std::fmt::Display| Error::usage(format!("{}: {e} (expected float32)", path.display()));
+    let bad = |e: &dyn std::fmt::Display| Error::usage(format!("{}: {e} (expected numbers)", path.display()));
+    let named = |name: &str, values: ArrayD<Real>| Named {
+        name: name.trim_end_matches(".npy").to_owned(),
+        values: values.mapv(|real| real.0),
+        is_mask: false,
+    };
     let archive = is_archive(path)?;
     let file = std::fs::File::open(path).map_err(|e| Error::usage(format!("{}: {e}", path.display())))?;
     if !archive {
-        let values = ArrayD::<f32>::read_npy(file).map_err(|e| bad(&e))?;
-        return Ok(vec![Named { name: String::new(), values, is_mask: false }]);
+        let values = ArrayD::read_npy(file).map_err(|e| bad(&e))?;
+        return Ok(vec![named("", values)]);
     }
     let mut archive = NpzReader::new(file).map_err(|e| bad(&e))?;
     let names = archive.names().map_err(|e| bad(&e))?;
-    names
-        .into_iter()
-        .map(|name| {
-            let values: ArrayD<f32> = archive.by_name(&name).map_err(|e| bad(&e))?;
-            Ok(Named { name: name.trim_end_matches(".npy").to_owned(), values, is_mask: false })
-        })
-        .collect()
+    names.into_iter().map(|name| Ok(named(&name, archive.by_name(&name).map_err(|e| bad(&e))?))).collect()
 }
 
 /// Writes tensors by name to the `.npz` file at `path`.

@@ -1,5 +1,6 @@
 //! Raw tensors through a plan: `[N, C, rows, width]` of float32 in and out, as ONNX has them.
 
+mod element;
 mod file;
 
 use std::sync::Arc;

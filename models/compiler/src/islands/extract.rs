@@ -217,7 +217,7 @@ fn island(index: usize, part: &Part, plan: &[u8]) -> pb::NodeProto {
 }
 
 /// Drops nodes that nothing of what is handed out depends on.
-fn keep_needed(graph: &mut pb::GraphProto) {
+pub(crate) fn keep_needed(graph: &mut pb::GraphProto) {
     let mut needed: HashSet<String> = graph.output.iter().map(|output| output.name.clone()).collect();
     let mut kept = Vec::new();
     for node in std::mem::take(&mut graph.node).into_iter().rev() {

@@ -40,6 +40,7 @@ use crate::import::attributes::label;
 use crate::import::probe::Probe;
 use crate::import::{self, Verdict};
 use crate::model::{Model, Tensor};
+pub(crate) use extract::keep_needed;
 use extract::{Part, Places, Refusal};
 use partition::{Group, Step, partition};
 pub use precision::{Divided, precise};

@@ -1,0 +1,42 @@
+//! The bridge to tract: what it lacks of ONNX, or gets wrong, is put right here.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`functions`] | functions of the file's own, put where they are called |
+//! | [`sequences`] | parts of a tensor in a sequence, taken out again, as slices |
+//! | [`branches`] | `If` whose condition is known once sizes are, as the branch that is taken |
+//! | [`widen`] | f16 and bf16, which become f32 |
+//! | [`expand`] | `Expand`, which tract loses where it goes into a product |
+//! | [`pad`] | `Pad` that crops, and that wraps around |
+//! | [`squeeze`] | `Squeeze` of every side of 1, before opset 13 |
+//! | [`col2im`] | `Col2Im` |
+//! | [`check`] | what is wrong with a file, in a sentence |
+//!
+//! The first two hold for every size of the inputs, and edit the graph when it is read; so the importer sees what they
+//! made. `widen` and `branches` edit the copy of it that tract gets, whose sizes are known. The others are operators of tract's.
+
+pub(crate) mod branches;
+pub(crate) mod check;
+mod col2im;
+mod expand;
+pub(crate) mod functions;
+mod pad;
+mod proto;
+pub(crate) mod sequences;
+mod squeeze;
+pub(crate) mod widen;
+
+use tract_onnx::model::Onnx;
+
+use crate::islands::operator;
+
+/// tract's reader of ONNX, with the operators that are ours.
+pub(crate) fn onnx() -> Onnx {
+    let mut onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
+    onnx.op_register.insert(operator::NAME, operator::parse);
+    onnx.op_register.insert("Col2Im", col2im::parse);
+    onnx.op_register.insert("Expand", expand::parse);
+    onnx.op_register.insert("Pad", pad::parse);
+    onnx.op_register.insert("Squeeze", squeeze::parse);
+    onnx
+}

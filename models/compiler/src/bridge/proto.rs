@@ -1,0 +1,65 @@
+//! Parts of ONNX graphs: made, read and renamed.
+
+use std::collections::HashMap;
+
+use tract_onnx::pb::{self, attribute_proto::AttributeType, tensor_proto::DataType};
+
+/// A node of one output.
+pub fn node(operator: &str, inputs: &[&str], output: &str, attribute: Vec<pb::AttributeProto>) -> pb::NodeProto {
+    pb::NodeProto {
+        op_type: operator.into(),
+        name: output.into(),
+        input: inputs.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![output.into()],
+        attribute,
+        ..Default::default()
+    }
+}
+
+/// An integer attribute.
+pub fn int(name: &str, i: i64) -> pb::AttributeProto {
+    pb::AttributeProto { name: name.into(), r#type: AttributeType::Int as i32, i, ..Default::default() }
+}
+
+/// A `Constant` of integers, with one side, or none for a single one.
+pub fn integers(name: &str, values: &[i64], rank: usize) -> pb::NodeProto {
+    let tensor = pb::TensorProto {
+        dims: vec![values.len() as i64; rank],
+        data_type: DataType::Int64 as i32,
+        int64_data: values.to_vec(),
+        ..Default::default()
+    };
+    let value = pb::AttributeProto {
+        name: "value".into(),
+        r#type: AttributeType::Tensor as i32,
+        t: Some(tensor),
+        ..Default::default()
+    };
+    node("Constant", &[], name, vec![value])
+}
+
+/// A graph that an attribute holds.
+pub fn subgraph<'a>(node: &'a pb::NodeProto, name: &str) -> Option<&'a pb::GraphProto> {
+    node.attribute.iter().find(|attribute| attribute.name == name)?.g.as_ref()
+}
+
+/// Gives the values of `nodes` new names, also where graphs within them read them. What is not in `names` keeps its own.
+pub fn rename(nodes: &mut [pb::NodeProto], names: &HashMap<String, String>) {
+    for node in nodes {
+        for value in node.input.iter_mut().chain(&mut node.output) {
+            if let Some(new) = names.get(value) {
+                value.clone_from(new);
+            }
+        }
+        for attribute in &mut node.attribute {
+            for graph in attribute.g.iter_mut().chain(&mut attribute.graphs) {
+                rename(&mut graph.node, names);
+                for value in &mut graph.output {
+                    if let Some(new) = names.get(&value.name) {
+                        value.name.clone_from(new);
+                    }
+                }
+            }
+        }
+    }
+}
