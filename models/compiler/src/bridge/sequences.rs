@@ -23,7 +23,7 @@ pub fn unpack(graph: &mut pb::GraphProto, integers: impl Fn(&pb::GraphProto, &st
     let nodes = graph.node.iter().flat_map(|node| {
         let sequence = node.input.first().and_then(|name| made.get(name));
         let unpacked = sequence.and_then(|sequence| match node.op_type.as_str() {
-            "SequenceAt" => part(node, sequence, &known),
+            "SequenceAt" => part(node, sequence, known),
             "ConcatFromSequence" if sequence.op_type == "SequenceConstruct" => Some(concat(node, sequence)),
             _ => None,
         });
@@ -39,7 +39,7 @@ pub fn unpack(graph: &mut pb::GraphProto, integers: impl Fn(&pb::GraphProto, &st
 fn part(
     at: &pb::NodeProto,
     sequence: &pb::NodeProto,
-    known: &dyn Fn(&str) -> Option<(Vec<i64>, usize)>,
+    known: impl Fn(&str) -> Option<(Vec<i64>, usize)>,
 ) -> Option<Vec<pb::NodeProto>> {
     let output = at.output.first()?;
     let index = *known(at.input.get(1)?)?.0.first()?;
