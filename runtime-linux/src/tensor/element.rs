@@ -69,10 +69,7 @@ mod tests {
 
     use super::*;
 
-    fn through<T: WritableElement>(values: &[T]) -> Result<Vec<f32>, String>
-    where
-        T: Clone,
-    {
+    fn through<T: WritableElement + Clone>(values: &[T]) -> Result<Vec<f32>, String> {
         let mut bytes = Vec::new();
         arr1(values).write_npy(&mut bytes).unwrap();
         let read = ArrayD::<Real>::read_npy(&bytes[..]).map_err(|e| e.to_string())?;
