@@ -1,7 +1,6 @@
 //! diffusers' denoising networks, tiny, in float as ONNX Runtime runs them, and with their weights in 16 bits. Written by
 //! models/family/diffusion.py.
 
-#[allow(dead_code, reason = "images are for plans")]
 mod common;
 
 use microtome_compiler::{Model, Tensor, halved};

@@ -115,6 +115,10 @@ impl OnnxModel {
         match divide(&self.model) {
             Ok(division) => Ok(Outlook::Islands(division)),
             Err(CompilerError::Model(reason)) => Ok(Outlook::Float(reason)),
+            // Frames of other sizes than those that were tried may do.
+            Err(error) if self.model.inputs().iter().any(|port| port.shape.contains(&None)) => {
+                Ok(Outlook::Float(format!("no size of frames was found that it takes: {error}")))
+            }
             Err(error) => Err(Error::model(path, error)),
         }
     }

@@ -1,4 +1,5 @@
 //! Fixtures, and images to calibrate on.
+#![allow(dead_code, reason = "every test file takes what it needs")]
 
 use std::path::PathBuf;
 

@@ -1,0 +1,48 @@
+"""What the scripts of PyTorch networks share: calibrated batch normalization, and both exporters."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+def calibrate(network: nn.Module, *shape: int) -> nn.Module:
+    """Batch normalization from noise of this shape, so that activations keep their size through random weights."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            # The mean over all that was seen, rather than a moving one.
+            module.momentum = None
+    with torch.no_grad():
+        for _ in range(2):
+            network.train()(torch.rand(2, *shape))
+    return network.eval()
+
+
+def export(network: nn.Module, inputs: tuple, path: Path, names: tuple[list[str], list[str]], *, dynamo: bool = False,
+           opset: int = 17, free: dict[int, str] | None = None) -> None:
+    """`names`: of the inputs and outputs. `free`: axes of the first input, and of what has as many, that may have any size."""
+    given, made = names
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if dynamo:
+            first = {axis: torch.export.Dim.DYNAMIC for axis in free or {}}
+            torch.onnx.export(network, inputs, path, dynamo=True, opset_version=opset, input_names=given,
+                              output_names=made, external_data=False, verbose=False,
+                              dynamic_shapes=(first, *({} for _ in inputs[1:])))
+        else:
+            rank = inputs[0].ndim
+            outputs = network(*inputs)
+            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+            axes = {given[0]: free} | {name: free for name, output in zip(made, outputs) if output.ndim == rank}
+            torch.onnx.export(network, inputs, path, dynamo=False, opset_version=opset, input_names=given,
+                              output_names=made, dynamic_axes=axes if free else None)
+
+
+def arguments(parser) -> None:
+    """The options of every script."""
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--dynamo", action="store_true", help="PyTorch's newer exporter, at opset 18 unless told")
+    parser.add_argument("--opset", type=int)
