@@ -291,7 +291,7 @@ fn answers(model: InferenceModel) -> TractResult<Vec<Option<bool>>> {
 }
 
 /// The integers of an initializer, or of a Constant, and how many sides they have.
-fn constant(graph: &pb::GraphProto, name: &str, directory: Option<&str>) -> Option<sequences::Integers> {
+fn constant(graph: &pb::GraphProto, name: &str, directory: Option<&str>) -> Option<(Vec<i64>, usize)> {
     let made = || graph.node.iter().find(|node| node.op_type == "Constant" && node.output.iter().any(|o| o == name));
     let stored = graph.initializer.iter().find(|tensor| tensor.name == name);
     let tensor = stored.or_else(|| made()?.attribute.iter().find_map(|attribute| attribute.t.as_ref()))?;

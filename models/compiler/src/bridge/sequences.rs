@@ -8,11 +8,8 @@ use tract_onnx::pb;
 use super::proto;
 use crate::import::attributes::int;
 
-/// A constant of integers, and how many sides it has.
-pub type Integers = (Vec<i64>, usize);
-
 /// Makes slices of the parts that are taken out of sequences, where it is known which they are.
-pub fn unpack(graph: &mut pb::GraphProto, integers: impl Fn(&pb::GraphProto, &str) -> Option<Integers>) {
+pub fn unpack(graph: &mut pb::GraphProto, integers: impl Fn(&pb::GraphProto, &str) -> Option<(Vec<i64>, usize)>) {
     let made: HashMap<String, pb::NodeProto> = graph
         .node
         .iter()
@@ -26,7 +23,7 @@ pub fn unpack(graph: &mut pb::GraphProto, integers: impl Fn(&pb::GraphProto, &st
     let nodes = graph.node.iter().flat_map(|node| {
         let sequence = node.input.first().and_then(|name| made.get(name));
         let unpacked = sequence.and_then(|sequence| match node.op_type.as_str() {
-            "SequenceAt" => part(node, sequence, &known),
+            "SequenceAt" => part(node, sequence, known),
             "ConcatFromSequence" if sequence.op_type == "SequenceConstruct" => Some(concat(node, sequence)),
             _ => None,
         });
@@ -42,7 +39,7 @@ pub fn unpack(graph: &mut pb::GraphProto, integers: impl Fn(&pb::GraphProto, &st
 fn part(
     at: &pb::NodeProto,
     sequence: &pb::NodeProto,
-    known: &dyn Fn(&str) -> Option<Integers>,
+    known: impl Fn(&str) -> Option<(Vec<i64>, usize)>,
 ) -> Option<Vec<pb::NodeProto>> {
     let output = at.output.first()?;
     let index = *known(at.input.get(1)?)?.0.first()?;

@@ -55,7 +55,7 @@ pub const RESAMPLING: usize = 256;
 const MOST_SIDE: usize = 256;
 
 /// Most samples whose activations islands are calibrated on.
-const MOST_SAMPLES: usize = 16;
+const MOST_SAMPLES: usize = 48;
 
 /// An island to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -15,6 +15,9 @@ use crate::quality::Quality;
 /// Samples that a cut is tried on.
 const TRIED: usize = 3;
 
+/// Convolutions by which a cut that misses is moved.
+const STEP: usize = 2;
+
 /// A model in islands, and how close it comes to float.
 pub struct Divided {
     /// Which operators are where.
@@ -64,8 +67,15 @@ pub fn precise(
             try_cut(&mut divider, model, &samples[..samples.len().min(TRIED)], cut, &why, &quick, &mut progress)?;
         if divided.quality.is_at_least(enough) { good = middle } else { bad = middle }
     }
-    let cut = divider.cuts().get(good).copied().unwrap_or(usize::MAX);
-    try_cut(&mut divider, model, samples, cut, &why, &Options::default(), &mut progress)
+    // What was found with few samples may miss by a little with all of them.
+    loop {
+        let cut = divider.cuts().get(good).copied().unwrap_or(usize::MAX);
+        let divided = try_cut(&mut divider, model, samples, cut, &why, &Options::default(), &mut progress)?;
+        if divided.quality.is_at_least(enough) || good >= divider.cuts().len() {
+            return Ok(divided);
+        }
+        good += STEP;
+    }
 }
 
 fn try_cut(
