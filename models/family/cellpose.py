@@ -10,13 +10,11 @@ frame and of length 1, is the style, which goes into every block of the decoder.
 
 from __future__ import annotations
 
-import argparse
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from export import arguments, calibrate, export
+from export import calibrate, script
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
@@ -97,14 +95,5 @@ NAMES = ["image"], ["flows", "style"]
 FREE = {2: "rows", 3: "width"}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser)
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    export(build(), (torch.rand(1, 2, 128, 160),), given.out / "cellpose.onnx", NAMES, dynamo=given.dynamo,
-           opset=given.opset or (18 if given.dynamo else 17), free=FREE)
-
-
 if __name__ == "__main__":
-    main()
+    script(__doc__, build, (1, 2, 128, 160), "cellpose.onnx", NAMES, FREE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import warnings
 from pathlib import Path
 
@@ -39,6 +40,17 @@ def export(network: nn.Module, inputs: tuple, path: Path, names: tuple[list[str]
             axes = {given[0]: free} | {name: free for name, output in zip(made, outputs) if output.ndim == rank}
             torch.onnx.export(network, inputs, path, dynamo=False, opset_version=opset, input_names=given,
                               output_names=made, dynamic_axes=axes if free else None)
+
+
+def script(description: str, build, frame: tuple[int, ...], path: str, names: tuple[list[str], list[str]],
+           free: dict[int, str]) -> None:
+    """The whole of a script that exports one network: `build()` for frames of this shape, to the file `path` in OUT."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments(parser)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    export(build(), (torch.rand(frame),), given.out / path, names, dynamo=given.dynamo,
+           opset=given.opset or (18 if given.dynamo else 17), free=free)
 
 
 def arguments(parser) -> None:

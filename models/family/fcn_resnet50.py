@@ -8,13 +8,11 @@ Weights are random, but seeded.
 
 from __future__ import annotations
 
-import argparse
-
 import torch
 import torchvision
 from torch import nn
 
-from export import arguments, calibrate, export
+from export import calibrate, script
 
 
 class Logits(nn.Module):
@@ -28,16 +26,10 @@ class Logits(nn.Module):
         return self.network(x)["out"]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser)
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
+def build() -> nn.Module:
     torch.manual_seed(0)
-    network = calibrate(Logits(), 3, 128, 128)
-    export(network, (torch.rand(1, 3, 128, 160),), given.out / "fcn_resnet50.onnx", (["image"], ["logits"]),
-           dynamo=given.dynamo, opset=given.opset or (18 if given.dynamo else 17), free={2: "rows", 3: "width"})
+    return calibrate(Logits(), 3, 128, 128)
 
 
 if __name__ == "__main__":
-    main()
+    script(__doc__, build, (1, 3, 128, 160), "fcn_resnet50.onnx", (["image"], ["logits"]), {2: "rows", 3: "width"})

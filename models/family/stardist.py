@@ -9,13 +9,11 @@ Schmidt, Weigert, Broaddus, Myers: Cell Detection with Star-Convex Polygons (arX
 
 from __future__ import annotations
 
-import argparse
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from export import arguments, export
+from export import script
 
 RAYS, LEVELS = 32, 3
 
@@ -64,14 +62,5 @@ NAMES = ["image"], ["probability", "distances"]
 FREE = {2: "rows", 3: "width"}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser)
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    export(build(), (torch.rand(1, 1, 128, 160),), given.out / "stardist.onnx", NAMES, dynamo=given.dynamo,
-           opset=given.opset or (18 if given.dynamo else 17), free=FREE)
-
-
 if __name__ == "__main__":
-    main()
+    script(__doc__, build, (1, 1, 128, 160), "stardist.onnx", NAMES, FREE)

@@ -64,8 +64,6 @@ pub(crate) fn outputs(graph: &Graph, program: &Program) -> Result<Vec<Out>> {
 pub(crate) struct Choice<'g> {
     /// The graph, or one that is [equalized](crate::equalize).
     pub graph: Rc<Graph>,
-    /// How strongly it is.
-    pub strength: f32,
     pub sharing: &'g Sharing,
     pub quants: Vec<Quant>,
     pub corrections: Vec<Vec<f32>>,

@@ -78,7 +78,7 @@ impl<'g> Search<'_, 'g> {
         let observed = self.bench.observe(&graphs, self.progress)?;
         for ((strength, graph), seen) in strengths.into_iter().zip(graphs).zip(observed) {
             for method in self.methods() {
-                let choice = Choice { strength, ..self.plain(&graph, best.0.sharing, &seen, method) };
+                let choice = self.plain(&graph, best.0.sharing, &seen, method);
                 let name = format!("channels equalized by {strength}, ranges by {method}");
                 self.attempt(best, name, TOLERANCE, choice)?;
             }
@@ -105,7 +105,6 @@ impl<'g> Search<'_, 'g> {
     fn plain(&self, graph: &Rc<Graph>, sharing: &'g Sharing, seen: &Seen, method: Method) -> Choice<'g> {
         Choice {
             graph: Rc::clone(graph),
-            strength: 0.0,
             sharing,
             quants: sharing.quantize(&seen.ranges(method)),
             corrections: vec![Vec::new(); graph.values.len()],

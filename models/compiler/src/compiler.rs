@@ -202,7 +202,7 @@ impl<'a> Compiler<'a> {
             method: if trials.is_empty() { "none".into() } else { choice.method.to_string() },
             images: bench.images.len(),
             bias_correction: choice.corrections.iter().any(|c| !c.is_empty()),
-            equalized: choice.strength > 0.0,
+            equalized: graph.values.iter().any(|value| !value.unit.is_empty()),
             joined_concats: choice.joined,
             trials,
             outputs,

@@ -346,10 +346,7 @@ pub(crate) fn reals(value: &tract_onnx::prelude::Tensor) -> Result<Tensor> {
 
 /// A tract tensor as integers.
 pub(crate) fn integers(value: &tract_onnx::prelude::Tensor) -> Result<Vec<i64>> {
-    guarded("convert a value to integers", || {
-        let cast = value.cast_to::<i64>()?;
-        Ok(cast.to_plain_array_view::<i64>()?.iter().copied().collect())
-    })
+    guarded("convert a value to integers", || bridge::integers(value))
 }
 
 fn load(proto: &pb::TensorProto, directory: Option<&str>) -> TractResult<tract_onnx::prelude::Tensor> {

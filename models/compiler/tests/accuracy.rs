@@ -2,7 +2,7 @@
 
 mod common;
 
-use microtome_compiler::islands::precise;
+use microtome_compiler::islands::{divide, precise};
 use microtome_compiler::quality::ENOUGH;
 use microtome_compiler::{Compiler, Description, Options};
 use microtome_core::Plan;
@@ -96,4 +96,17 @@ fn operators_that_int8_serves_badly_stay_in_float() {
     assert!(divided.quality.is_at_least(&ENOUGH), "{}", divided.quality);
     let kept = divided.division.left.iter().filter(|left| left.reason.contains("costs too much")).count();
     assert!(kept > 0 && !divided.division.islands.is_empty());
+}
+
+#[test]
+fn islands_enlarge_to_sizes_that_come_from_elsewhere() {
+    let model = common::load("sized_ts17");
+    let division = divide(&model).unwrap();
+    println!("{division}");
+    assert!(division.left.iter().all(|left| left.operator != "Resize"), "{division}");
+    let samples: Vec<_> = common::images(1, 64, 96, 4).into_iter().map(|image| vec![image]).collect();
+    let divided = precise(&model, &samples, &ENOUGH, None, |_| {}).unwrap();
+    assert!(divided.quality.is_at_least(&ENOUGH), "{}", divided.quality);
+    let larger = common::images(1, 128, 160, 1).remove(0);
+    assert_eq!(divided.model.run_float(&[larger]).unwrap()[0].shape, [1, 2, 128, 160]);
 }

@@ -20,7 +20,8 @@ use crate::sink::write_whole;
 pub struct Args {
     /// An ONNX model; what ONNX does not say (preprocessing, classes) is read from the .toml of the same name beside it
     model: PathBuf,
-    /// Folder of typical frames to calibrate on (at most 48 are used), or of .npz files with a tensor for each input; a model that is already quantized needs none
+    /// Folder of typical frames to calibrate on (at most 48 are used), or of .npz files with a tensor for each input; a model
+    /// that is already quantized needs none
     #[arg(long, value_name = "DIR")]
     calibrate: Option<PathBuf>,
     /// The plan [default: MODEL.mtm beside the model; MODEL.islands.onnx where a plan cannot hold all of it]

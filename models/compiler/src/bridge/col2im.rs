@@ -4,6 +4,7 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::pb;
 use tract_onnx::tract_hir::internal::*;
 
+use super::{integers, known};
 use crate::import::attributes::ints;
 
 /// Reads the operator from an ONNX node.
@@ -27,8 +28,7 @@ struct Columns {
 impl Columns {
     fn of(&self, image: &Tensor, block: &Tensor) -> TractResult<Col2Im> {
         let sides = |tensor: &Tensor| -> TractResult<Vec<usize>> {
-            let cast = tensor.cast_to::<i64>()?;
-            cast.to_plain_array_view::<i64>()?.iter().map(|&side| Ok(usize::try_from(side)?)).collect()
+            integers(tensor)?.into_iter().map(|side| Ok(usize::try_from(side)?)).collect()
         };
         let (image, block) = (sides(image)?, sides(block)?);
         let axes = image.len();
@@ -66,10 +66,7 @@ impl Expansion for Columns {
     }
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
-        let konst = |input: usize| -> TractResult<Arc<Tensor>> {
-            let known = model.outlet_fact(inputs[input])?.konst.clone();
-            known.ok_or_else(|| format_err!("the sizes of a Col2Im must be known before it runs"))
-        };
+        let konst = |input: usize| known(model, inputs[input], "Col2Im");
         let op = self.of(&*konst(1)?, &*konst(2)?)?;
         model.wire_node(prefix, op, &inputs[..1])
     }

@@ -6,6 +6,7 @@ use tract_onnx::pb;
 
 use super::proto;
 use crate::error::{Error, Result};
+use crate::import::attributes::label;
 
 /// Deepest nesting of calls.
 const MOST_PASSES: usize = 64;
@@ -85,10 +86,6 @@ fn body(call: &pb::NodeProto, function: &pb::FunctionProto, index: usize) -> Vec
     proto::rename(&mut nodes, &names);
     nodes.extend(passed);
     nodes
-}
-
-fn label(node: &pb::NodeProto) -> String {
-    crate::import::attributes::label(node)
 }
 
 /// Attributes that stand for those of the call become theirs; those that the call lacks are dropped, also in graphs within.

@@ -27,8 +27,20 @@ mod squeeze;
 pub(crate) mod widen;
 
 use tract_onnx::model::Onnx;
+use tract_onnx::tract_hir::internal::*;
 
 use crate::islands::operator;
+
+/// A tensor as integers.
+pub(crate) fn integers(tensor: &Tensor) -> TractResult<Vec<i64>> {
+    Ok(tensor.cast_to::<i64>()?.to_plain_array_view::<i64>()?.iter().copied().collect())
+}
+
+/// An input of `operator` that its shape depends on, so that it must be known before anything runs.
+fn known(model: &TypedModel, input: OutletId, operator: &str) -> TractResult<Arc<Tensor>> {
+    let known = model.outlet_fact(input)?.konst.clone();
+    known.ok_or_else(|| format_err!("what a {operator} reads besides its values must be known before it runs"))
+}
 
 /// tract's reader of ONNX, with the operators that are ours.
 pub(crate) fn onnx() -> Onnx {

@@ -6,6 +6,7 @@ use tract_onnx::pb;
 use tract_onnx::tract_core::ops::array::{Pad as Filled, PadMode, Slice, TypedConcat};
 use tract_onnx::tract_hir::internal::*;
 
+use super::{integers, known};
 use crate::import::attributes::{float, ints, text};
 
 /// Reads the operator from an ONNX node.
@@ -50,9 +51,6 @@ struct Pad {
 impl Pad {
     /// What is added to both ends of each side.
     fn pads(&self, rank: usize, pads: Option<&Tensor>, axes: Option<&Tensor>) -> TractResult<Vec<[i64; 2]>> {
-        let integers = |tensor: &Tensor| -> TractResult<Vec<i64>> {
-            Ok(tensor.cast_to::<i64>()?.to_plain_array_view::<i64>()?.iter().copied().collect())
-        };
         let pads = match (&self.fixed, pads) {
             (Some(pads), _) => pads.clone(),
             (None, Some(pads)) => integers(pads)?,
@@ -101,10 +99,7 @@ impl Expansion for Pad {
     }
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
-        let konst = |input: usize| -> TractResult<Arc<Tensor>> {
-            let known = model.outlet_fact(inputs[input])?.konst.clone();
-            known.ok_or_else(|| format_err!("a Pad's pads, axes and value must be known before it runs"))
-        };
+        let konst = |input: usize| known(model, inputs[input], "Pad");
         let fact = model.outlet_fact(inputs[0])?.clone();
         let given = self.fixed.is_none().then(|| konst(1)).transpose()?;
         let axes = self.axes_input.map(konst).transpose()?;

@@ -306,9 +306,10 @@ impl Division {
     /// # Errors
     /// tract cannot run the model on them, or there are none.
     pub fn compile(&self, model: &Model, samples: &[Vec<Tensor>], progress: impl FnMut(usize)) -> Result<Model> {
-        self.compile_with(model, samples, &Options::default(), progress)
+        self.compile_with(model, &fitted(model, samples)?, &Options::default(), progress)
     }
 
+    /// The same for samples on sides that the model takes.
     fn compile_with(
         &self,
         model: &Model,
@@ -320,7 +321,6 @@ impl Division {
         if samples.is_empty() {
             return Err(Error::Calibration("no sample was given, but islands are quantized by what they see".into()));
         }
-        let samples = &fitted(model, samples)?;
         let steps = steps(model, graph, &self.verdicts);
         let (groups, _) = partition(&steps);
         let places = Places::new(graph, &self.verdicts, &self.probe);
