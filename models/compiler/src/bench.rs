@@ -6,13 +6,13 @@ use std::rc::Rc;
 use microtome_core::plan::{Alignment, Plan, Role};
 
 use crate::calibrate::{Histogram, Method};
-use crate::compiler::Progress;
 use crate::emit::{self, Envelope, Out};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Op, Quant};
 use crate::lower::{Lowering, Program};
 use crate::measure::{self, Noise};
 use crate::model::{Model, Tensor, Values, reals};
+use crate::options::Progress;
 use crate::quality::Quality;
 use crate::quantize::Sharing;
 

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use crate::bench::{Bench, Choice, Seen};
 use crate::calibrate::Method;
-use crate::compiler::{Options, Progress};
 use crate::equalize::equalize;
 use crate::error::Result;
 use crate::graph::{Graph, Op};
+use crate::options::{Options, Progress};
 use crate::quantize::Sharing;
 use crate::report::Trial;
 

@@ -16,7 +16,9 @@
 //! | [`head`], [`description`] | what ONNX does not say: preprocessing, classes, the mask |
 //! | [`calibrate`], [`quantize`] | ranges, scales, and which values share them |
 //! | [`lower`], [`rings`], [`emit`] | core's operators, ring heights, bytes |
-//! | [`compiler`], [`measure`], [`report`] | the whole way, and what it was worth |
+//! | `choose`, `equalize`, `bench` | which quantization serves the outputs best: what is tried, and where it is tried |
+//! | [`compiler`], [`options`] | the whole way, what it is asked, and what it tells on the way |
+//! | [`measure`], [`quality`], [`report`] | what it was worth: against float, value by value, output by output, in words |
 //! | [`halve`] | weights in 16 bits, for what runs in float |
 //! | [`islands`] | models that no plan can hold whole: int8 where it pays, the rest in float by tract |
 //!
@@ -56,6 +58,7 @@ pub mod islands;
 pub mod lower;
 pub mod measure;
 pub mod model;
+pub mod options;
 pub mod quality;
 pub mod quantize;
 pub mod report;
@@ -63,9 +66,10 @@ pub mod rings;
 
 pub use borders::mirrored;
 pub use calibrate::Method;
-pub use compiler::{Compiled, Compiler, Memory, Options, Progress};
+pub use compiler::{Compiled, Compiler};
 pub use description::Description;
 pub use error::{Error, Result};
 pub use halve::halved;
 pub use model::{Model, Port, Tensor};
+pub use options::{Memory, Options, Progress};
 pub use report::Report;

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use microtome_compiler::compiler::Progress;
 use microtome_compiler::description::Borders;
 use microtome_compiler::islands::{Division, divide, precise};
 use microtome_compiler::quality::Quality;
 use microtome_compiler::{
-    Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Tensor, halved, mirrored,
+    Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Progress, Tensor, halved,
+    mirrored,
 };
 
 use super::float::{FloatEngine, channels, sample};

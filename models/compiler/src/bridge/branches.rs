@@ -28,7 +28,7 @@ pub fn take(
         if let Some(graph) = &mut asked.graph {
             let outputs = open.iter().map(|name| pb::ValueInfoProto { name: name.clone(), ..Default::default() });
             graph.output = outputs.collect();
-            crate::islands::keep_needed(graph);
+            proto::keep_needed(graph);
         }
         let answers = analyse(&asked)?;
         let known: HashMap<&str, bool> =

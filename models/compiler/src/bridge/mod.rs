@@ -21,7 +21,7 @@ mod col2im;
 mod expand;
 pub(crate) mod functions;
 mod pad;
-mod proto;
+pub(crate) mod proto;
 pub(crate) mod sequences;
 mod squeeze;
 pub(crate) mod widen;

@@ -1,6 +1,6 @@
-//! Parts of ONNX graphs: made, read and renamed.
+//! Parts of ONNX graphs: made, read, renamed and dropped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tract_onnx::pb::{self, attribute_proto::AttributeType, tensor_proto::DataType};
 
@@ -62,4 +62,18 @@ pub fn rename(nodes: &mut [pb::NodeProto], names: &HashMap<String, String>) {
             }
         }
     }
+}
+
+/// Drops nodes that nothing of what is handed out depends on.
+pub fn keep_needed(graph: &mut pb::GraphProto) {
+    let mut needed: HashSet<String> = graph.output.iter().map(|output| output.name.clone()).collect();
+    let mut kept = Vec::new();
+    for node in std::mem::take(&mut graph.node).into_iter().rev() {
+        if node.output.iter().any(|name| needed.contains(name)) {
+            needed.extend(node.input.iter().cloned());
+            kept.push(node);
+        }
+    }
+    kept.reverse();
+    graph.node = kept;
 }

@@ -6,6 +6,7 @@ use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 
 use super::operator;
 use super::partition::Group;
+use crate::bridge::proto::keep_needed;
 use crate::error::Result;
 use crate::import::Verdict;
 use crate::import::probe::Probe;
@@ -214,20 +215,6 @@ fn island(index: usize, part: &Part, plan: &[u8]) -> pb::NodeProto {
         attribute: vec![plan],
         ..Default::default()
     }
-}
-
-/// Drops nodes that nothing of what is handed out depends on.
-pub(crate) fn keep_needed(graph: &mut pb::GraphProto) {
-    let mut needed: HashSet<String> = graph.output.iter().map(|output| output.name.clone()).collect();
-    let mut kept = Vec::new();
-    for node in std::mem::take(&mut graph.node).into_iter().rev() {
-        if node.output.iter().any(|name| needed.contains(name)) {
-            needed.extend(node.input.iter().cloned());
-            kept.push(node);
-        }
-    }
-    kept.reverse();
-    graph.node = kept;
 }
 
 /// Drops initializers that no node reads.

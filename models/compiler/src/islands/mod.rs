@@ -33,14 +33,14 @@ use serde::Serialize;
 use tract_onnx::pb;
 
 use crate::bench::{Runs, fit};
-use crate::compiler::{Compiler, Options};
+use crate::compiler::Compiler;
 use crate::description::{Description, Output, Task};
 use crate::error::{Error, Result};
 use crate::import::attributes::label;
 use crate::import::probe::Probe;
 use crate::import::{self, Verdict};
 use crate::model::{Model, Tensor};
-pub(crate) use extract::keep_needed;
+use crate::options::Options;
 use extract::{Part, Places, Refusal};
 use partition::{Group, Step, partition};
 pub use precision::{Divided, precise};

@@ -7,9 +7,9 @@
 
 use super::{Divider, Division};
 use crate::calibrate::Method;
-use crate::compiler::{Options, Progress};
 use crate::error::Result;
 use crate::model::{Model, Tensor};
+use crate::options::{Options, Progress};
 use crate::quality::Quality;
 
 /// Samples that a cut is tried on.
