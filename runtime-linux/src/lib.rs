@@ -14,6 +14,7 @@
 #![deny(unsafe_code)]
 
 pub mod bench;
+pub mod camera;
 pub mod cli;
 #[cfg(feature = "onnx")]
 pub mod diffuse;
