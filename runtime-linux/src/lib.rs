@@ -21,6 +21,7 @@ pub mod diffuse;
 pub mod engine;
 pub mod error;
 pub mod inspect;
+pub mod live;
 pub mod machine;
 pub mod metrics;
 pub mod objects;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use microtome_core::Frame;
 
 use super::{Outcome, make_folder, say};
-use crate::engine::PlanEngine;
+use crate::engine::{BUNDLED, BUNDLED_NAME, PlanEngine};
 use crate::error::{Error, Result};
 use crate::machine::{self, Machine};
 use crate::metrics::Counts;
@@ -17,18 +17,15 @@ use crate::segment::segment;
 use crate::simulate::{Settings, scene};
 use crate::sink::{self, LabelFormat, ObjectTable};
 
-/// The bundled plan.
-pub const NUCLEI: &[u8] = include_bytes!("../../../models/zoo/nuclei/model.mtm");
-
 const FOLDER: &str = "microtome-demo";
 const SETTINGS: Settings = Settings { seed: 1, height: 240, width: 320 };
 const FRAMES: u64 = 6;
 
 /// Runs the demo.
 pub fn demo(options: &machine::Options) -> Result<Outcome> {
-    let bundled = |e: String| Error::model("nuclei.mtm (bundled)", e);
+    let bundled = |e: String| Error::model(BUNDLED_NAME, e);
     let machine = Arc::new(Machine::new(options)?);
-    let mut engine = PlanEngine::new(NUCLEI.to_vec(), Arc::clone(&machine)).map_err(bundled)?;
+    let mut engine = PlanEngine::new(BUNDLED.to_vec(), Arc::clone(&machine)).map_err(bundled)?;
     let frame = Frame::grey(SETTINGS.height as u32, SETTINGS.width as u32);
     let arena = engine.prepare(frame).map_err(bundled)?.arena.total().unwrap_or(usize::MAX);
     let folder = Path::new(FOLDER);
@@ -38,7 +35,7 @@ pub fn demo(options: &machine::Options) -> Result<Outcome> {
     say(format_args!(
         "{FRAMES} simulated frames of {width}x{height} pixels through the bundled plan `nuclei` ({} KiB), in an arena of {} KiB,\n\
          with kernel {} on {} thread{}:\n",
-        NUCLEI.len() / 1024,
+        BUNDLED.len() / 1024,
         arena.div_ceil(1024),
         machine.kernel().name(),
         machine.threads(),

@@ -7,10 +7,12 @@ mod demo;
 mod eval;
 mod inspect;
 mod kernels;
+mod live;
 mod pack;
 mod predict;
 mod progress;
 mod run;
+mod signals;
 mod simulate;
 
 #[cfg(feature = "onnx")]
@@ -65,6 +67,8 @@ enum Command {
     /// Store an ONNX model's weights in 16 bits
     #[cfg(feature = "onnx")]
     Halve(halve::Args),
+    /// Segment what a camera sees, as it comes
+    Live(live::Args),
     /// List the kernels that this CPU runs
     Kernels(kernels::Args),
     /// Pack a plan's weights for a microcontroller, which reads them from flash
@@ -105,6 +109,7 @@ pub fn main() -> ExitCode {
         Some(Command::Bench(args)) => bench::bench(&args),
         #[cfg(feature = "onnx")]
         Some(Command::Halve(args)) => halve::halve(&args),
+        Some(Command::Live(args)) => live::live(&args),
         Some(Command::Kernels(args)) => kernels::kernels(&args),
         Some(Command::Pack(args)) => pack::pack(&args),
         Some(Command::Predict(args)) => predict::predict(&args),
@@ -125,8 +130,12 @@ pub fn main() -> ExitCode {
 
 /// Says what is wrong on standard error; if even that cannot be written, the exit code still says that something is.
 fn complain(error: impl std::borrow::Borrow<Error>) {
-    let error = error.borrow();
-    let _ = writeln!(io::stderr(), "microtome: {error}");
+    tell(error.borrow());
+}
+
+/// Writes a line to standard error, if that can be.
+fn tell(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "microtome: {line}");
 }
 
 /// Writes a line to standard output.

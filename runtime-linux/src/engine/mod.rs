@@ -26,6 +26,11 @@ use microtome_core::plan::{Levels, Normalization, Post, Task as PlanTask};
 
 use crate::source::{Channels, Histogram, Image};
 
+/// The plan `nuclei` of the zoo, built into the program: what a model is, where none is named.
+pub const BUNDLED: &[u8] = include_bytes!("../../../models/zoo/nuclei/model.mtm");
+/// What it is called.
+pub const BUNDLED_NAME: &str = "nuclei (bundled)";
+
 /// One class per pixel, row by row; 0 is the background.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mask {

@@ -1,0 +1,50 @@
+//! From a camera to observations, frame after frame, for as long as it takes.
+//!
+//! ```text
+//!     Feed ─▶ Pipeline's thread: take the newest ─▶ segment ─▶ record ─▶ Latest ─▶ who watches
+//!                   ▲ between two frames
+//!                   └─ what was asked of it: another model, a recording
+//! ```
+//!
+//! One thread does all that a frame needs, so a frame is either done whole or was never begun. Watchers see the newest observation and miss
+//! those that come while they are busy; a recording misses none.
+//!
+//! Invariant: nothing here waits for a watcher, and nothing grows with time.
+
+mod latest;
+mod pipeline;
+mod worker;
+
+pub use latest::Latest;
+pub use pipeline::{Pipeline, Status};
+pub use worker::{Alarm, Recorder, Standing, Worker};
+
+use serde::Serialize;
+
+use crate::camera::{Counts, Shot};
+use crate::segment::Segmentation;
+
+/// A frame and all that was found in it.
+pub struct Observation {
+    /// How many frames were done before it, plus one.
+    pub number: u64,
+    /// The frame.
+    pub shot: Shot,
+    /// Mask, labels, objects.
+    pub made: Segmentation,
+    /// Where the time went.
+    pub times: Times,
+    /// The camera's counts when the frame was taken.
+    pub counts: Counts,
+}
+
+/// Where the time of a frame went, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Times {
+    /// From its arrival until it was taken.
+    pub waited_ms: f64,
+    /// Network and measurement.
+    pub segment_ms: f64,
+    /// From its arrival until it was an observation, recording included.
+    pub latency_ms: f64,
+}

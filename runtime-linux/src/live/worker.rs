@@ -1,0 +1,179 @@
+//! What is done with a frame, and with what.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::{Observation, Times};
+use crate::camera::{Counts, Shot};
+use crate::engine::{BUNDLED, BUNDLED_NAME, Engine, Model, Options, task};
+use crate::error::{Error, Result};
+use crate::machine::Machine;
+use crate::segment::segment;
+
+/// Whoever keeps observations. It sees every one, in order.
+pub trait Recorder: Send {
+    /// Keeps one.
+    ///
+    /// # Errors
+    /// When it cannot be kept, for want of room for example. The recording ends then.
+    fn keep(&mut self, observation: &Observation) -> Result<()>;
+
+    /// Puts the recording where it belongs.
+    ///
+    /// # Errors
+    /// When its files cannot be completed.
+    fn finish(self: Box<Self>) -> Result<()>;
+}
+
+/// Something that a person should look after; the pipeline goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Alarm {
+    /// One sentence.
+    pub text: String,
+}
+
+/// How a worker is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Frames done.
+    pub done: u64,
+    /// Frames that the model could not take.
+    pub failed: u64,
+    /// Whether observations are recorded.
+    pub recording: bool,
+    /// The model's file.
+    pub model: String,
+    /// What a person should look after.
+    pub alarms: Vec<Alarm>,
+}
+
+/// The model and the recording of a pipeline. Whoever changes them does so between two frames
+/// ([`Pipeline::ask`](super::Pipeline::ask)).
+pub struct Worker {
+    machine: Arc<Machine>,
+    model: PathBuf,
+    engine: Box<dyn Engine>,
+    recorder: Option<Box<dyn Recorder>>,
+    /// Of the frame before, until one goes well.
+    frame_alarm: Option<Alarm>,
+    /// Of the last recording, until another begins.
+    recording_alarm: Option<Alarm>,
+    done: u64,
+    failed: u64,
+}
+
+impl Worker {
+    /// A worker with the model of a file, or the one that is built in.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when it cannot be read, or makes no objects.
+    pub fn new(machine: Arc<Machine>, model: Option<PathBuf>, options: &Options) -> Result<Self> {
+        let (model, engine) = open(&machine, model, options)?;
+        Ok(Worker::with_engine(machine, model, engine))
+    }
+
+    /// A worker with this engine; `model` names it.
+    pub(super) fn with_engine(machine: Arc<Machine>, model: PathBuf, engine: Box<dyn Engine>) -> Self {
+        let (recorder, frame_alarm, recording_alarm) = (None, None, None);
+        Worker { machine, model, engine, recorder, frame_alarm, recording_alarm, done: 0, failed: 0 }
+    }
+
+    /// Goes on with another model; with the old one where that fails.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when it cannot be read, or makes no objects.
+    pub fn change_model(&mut self, model: Option<PathBuf>, options: &Options) -> Result<()> {
+        (self.model, self.engine) = open(&self.machine, model, options)?;
+        Ok(())
+    }
+
+    /// The file of the model.
+    pub fn model(&self) -> &std::path::Path {
+        &self.model
+    }
+
+    /// The model.
+    pub fn engine(&mut self) -> &mut dyn Engine {
+        self.engine.as_mut()
+    }
+
+    /// Begins a recording; one that runs is finished first.
+    ///
+    /// # Errors
+    /// When the old one cannot be completed; the new one has begun.
+    pub fn record(&mut self, recorder: Box<dyn Recorder>) -> Result<()> {
+        let old = self.recorder.replace(recorder);
+        self.recording_alarm = None;
+        old.map_or(Ok(()), Recorder::finish)
+    }
+
+    /// Ends the recording, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be completed.
+    pub fn stop_recording(&mut self) -> Result<()> {
+        self.recorder.take().map_or(Ok(()), Recorder::finish)
+    }
+
+    /// How it is.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            done: self.done,
+            failed: self.failed,
+            recording: self.recorder.is_some(),
+            model: self.model.display().to_string(),
+            alarms: [&self.frame_alarm, &self.recording_alarm].into_iter().flatten().cloned().collect(),
+        }
+    }
+
+    /// Does a frame. `None` where the model cannot take it: there is an alarm then.
+    pub(super) fn observe(&mut self, shot: Shot, counts: Counts) -> Option<Observation> {
+        let taken = Instant::now();
+        let made = match segment(self.engine.as_mut(), &shot.image) {
+            Ok(made) => made,
+            Err(text) => {
+                self.failed += 1;
+                self.frame_alarm = Some(Alarm { text });
+                return None;
+            }
+        };
+        (self.done, self.frame_alarm) = (self.done + 1, None);
+        let ms = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1e3;
+        let times = Times {
+            waited_ms: ms(shot.received, taken),
+            segment_ms: made.elapsed.as_secs_f64() * 1e3,
+            latency_ms: ms(shot.received, Instant::now()),
+        };
+        let mut observation = Observation { number: self.done, shot, made, times, counts };
+        self.keep(&observation);
+        observation.times.latency_ms = ms(observation.shot.received, Instant::now());
+        Some(observation)
+    }
+
+    /// Hands an observation to the recording. One that fails ends, with an alarm; the live view goes on.
+    fn keep(&mut self, observation: &Observation) {
+        let Some(recorder) = &mut self.recorder else { return };
+        if let Err(error) = recorder.keep(observation) {
+            self.recording_alarm = Some(Alarm { text: format!("the recording has ended: {error}") });
+            // What was kept is completed as far as that is possible; why it may not be has just been said.
+            let _ = self.stop_recording();
+        }
+    }
+}
+
+/// The engine of a model's file, or of the plan that is built in; and its name.
+fn open(machine: &Arc<Machine>, path: Option<PathBuf>, options: &Options) -> Result<(PathBuf, Box<dyn Engine>)> {
+    let (path, model) = match path {
+        Some(path) => {
+            let model = Model::open(&path, options, &mut |_| {})?;
+            (path, model)
+        }
+        None => (BUNDLED_NAME.into(), Model::Plan(BUNDLED.to_vec())),
+    };
+    let engine = model.into_engine(machine).map_err(|e| Error::model(&path, e))?;
+    task(&engine.post()).map_err(|e| Error::model(&path, e))?;
+    Ok((path, engine))
+}
