@@ -86,3 +86,37 @@ fn tall_tensors_stay_so_and_a_frame_that_does_not_fit_changes_nothing() {
     assert!(plan.tensors().all(|tensor| tensor.ring == microtome_core::plan::TALL));
     assert!(plan.operators().any(|operator| operator.strip == 4));
 }
+
+#[test]
+fn a_threshold_set_in_place_is_the_one_that_is_applied() {
+    use microtome_core::plan::threshold::Compared;
+    use microtome_core::plan::{Classify, Op};
+    let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zoo/nuclei/model.mtm")).expect("the zoo");
+    let frame = Frame::grey(64, 64);
+    let pixels: Vec<u8> = (0..64 * 64).map(|i| (i / 64 * 3 ^ i % 64 * 5) as u8).collect();
+    let mut interiors = Vec::new();
+    for probability in [0.1, 0.5, 0.9] {
+        let mut bytes = file.clone();
+        let mut strips = Strips::of(&mut bytes).expect("a plan");
+        assert_eq!(strips.compared(), Some(Compared::Probability));
+        assert!(strips.set_threshold(probability, probability));
+        strips.finish();
+        assert!(probability != 0.5 || bytes == file, "the plan's own threshold is one half");
+        let plan = Plan::parse(&bytes).expect("the checksum is right");
+        assert_eq!(plan.post().threshold, probability);
+        let threshold = plan.operators().find_map(|operator| match operator.op {
+            Op::Classify(Classify::InteriorBorder { threshold, .. }) => Some(threshold),
+            _ => None,
+        });
+        assert_eq!(threshold, Some((probability * 256.0).round_ties_even() as i16 as i8 ^ -128));
+        let setup = Setup::alone(Kernel::best());
+        let mut arena = vec![0; arena_len(&plan, frame, &setup).expect("the frame fits")];
+        let mut session = Session::open(&plan, frame, &mut arena, setup).expect("it fits");
+        let mut count = 0;
+        session
+            .run(microtome_core::Row::U8(&pixels), |row| count += row.data.iter().filter(|&&class| class == 1).count())
+            .expect("a frame");
+        interiors.push(count);
+    }
+    assert!(interiors[0] > interiors[1] && interiors[1] > interiors[2], "{interiors:?}");
+}

@@ -26,6 +26,7 @@ pub mod op;
 pub mod packed;
 pub mod record;
 pub mod strips;
+pub mod threshold;
 
 mod check;
 pub(crate) mod view;

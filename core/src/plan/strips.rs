@@ -27,9 +27,9 @@ use crate::session::Frame;
 ///
 /// Its bytes are a valid plan again after [`Strips::finish`]: until then, the checksum is the old one.
 pub struct Strips<'b> {
-    header: &'b mut record::Header,
+    pub(super) header: &'b mut record::Header,
     tensors: &'b mut [record::Tensor],
-    operators: &'b mut [record::Operator],
+    pub(super) operators: &'b mut [record::Operator],
     edges: &'b [record::Edge],
     outputs: &'b [record::Output],
     data: &'b [u8],

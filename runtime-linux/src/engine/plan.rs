@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use microtome_core::plan::strips::Strips;
+use microtome_core::plan::threshold::Compared;
 use microtome_core::plan::{Normalization, Post};
 use microtome_core::{Frame, Plan, Row, Session};
 use self_cell::{MutBorrow, self_cell};
 
-use super::{Engine, Mask, frame_of, levels};
+use super::{Engine, Mask, NO_THRESHOLD, frame_of, levels};
 use crate::machine::{Fit, Machine};
 use crate::source::{Image, Samples};
 
@@ -75,8 +76,7 @@ impl PlanEngine {
                 self.stage = Stage::Open(open, fit);
                 return Ok(fit);
             }
-            Stage::Open(open, _) => open.into_owner().returned(),
-            Stage::Closed { plan, arena } => (plan, arena),
+            stage => stage.returned(),
         };
         let machine = Arc::clone(&self.machine);
         let lent = Lent { plan: MutBorrow::new(plan), arena: MutBorrow::new(arena), machine };
@@ -98,6 +98,14 @@ impl PlanEngine {
                 Err(error)
             }
         }
+    }
+
+    /// Gives up the session, and changes the plan.
+    fn rewrite<T>(&mut self, change: impl FnOnce(&mut [u8]) -> Result<T, String>) -> Result<T, String> {
+        let (mut plan, arena) = std::mem::replace(&mut self.stage, Stage::nothing()).returned();
+        let changed = change(&mut plan);
+        self.stage = Stage::Closed { plan, arena };
+        changed
     }
 
     /// Gets ready for `frame`, and does something with its session.
@@ -141,6 +149,14 @@ impl PlanEngine {
 impl Stage {
     fn nothing() -> Stage {
         Stage::Closed { plan: Vec::new(), arena: Vec::new() }
+    }
+
+    /// Plan and arena, whoever has them.
+    fn returned(self) -> (Vec<u8>, Vec<u8>) {
+        match self {
+            Stage::Open(open, _) => open.into_owner().returned(),
+            Stage::Closed { plan, arena } => (plan, arena),
+        }
     }
 }
 
@@ -205,5 +221,20 @@ impl Engine for PlanEngine {
 
     fn post(&self) -> Post {
         self.post
+    }
+
+    fn set_threshold(&mut self, probability: f32) -> Result<(), String> {
+        let post = self.rewrite(|plan| {
+            let mut strips = Strips::of(plan).map_err(|e| e.to_string())?;
+            let value = match strips.compared() {
+                None => return Err(NO_THRESHOLD.into()),
+                Some(Compared::Probability) => probability,
+                Some(Compared::Logit) => (probability / (1.0 - probability)).ln(),
+            };
+            strips.set_threshold(probability, value);
+            Ok(strips.finish().post())
+        })?;
+        self.post = post;
+        Ok(())
     }
 }
