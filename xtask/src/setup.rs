@@ -19,6 +19,9 @@ pub const QEMU_ARM: Tool = Tool { program: "qemu-system-arm", package: "qemu-sys
 pub const GCC_AARCH64: Tool =
     Tool { program: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" };
 
+/// A broker to publish to.
+pub const MOSQUITTO: Tool = Tool { program: "mosquitto", package: "mosquitto" };
+
 fn has(sh: &Shell, program: &str) -> bool {
     cmd!(sh, "which {program}").quiet().ignore_stdout().ignore_stderr().run().is_ok()
 }

@@ -67,6 +67,7 @@ pub fn host(sh: &Shell) -> Result<()> {
     cmd!(sh, "cargo test --quiet {LIGHT...}").run()?;
     cmd!(sh, "cargo test --quiet -p microtome-tests {KERNELS_TEST...}").run()?;
     title("host: compiler and runtime");
+    setup::tools(sh, &[setup::MOSQUITTO])?;
     cmd!(sh, "cargo test --quiet --release {HEAVY...}").run()?;
     title("host: the runtime without tract");
     cmd!(sh, "cargo check --quiet --release -p microtome --no-default-features").run()?;

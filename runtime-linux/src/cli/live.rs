@@ -4,17 +4,16 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, UNIX_EPOCH};
-
-use serde::Serialize;
+use std::time::{Duration, Instant};
 
 use super::{Outcome, say, signals, tell};
-use crate::camera::{self, Counts, State};
+use crate::camera::{self, State};
 use crate::engine::Options;
 use crate::error::{Error, Result};
-use crate::live::{Observation, Pipeline, Times, Worker};
+#[cfg(feature = "mqtt")]
+use crate::live::mqtt;
+use crate::live::{Observation, Pipeline, Worker};
 use crate::machine::{self, Machine};
-use crate::sink::Record;
 
 /// Arguments of `microtome live`.
 #[derive(clap::Args)]
@@ -32,24 +31,14 @@ pub struct Args {
     /// A JSON object per line, with the objects of the frame
     #[arg(long)]
     json: bool,
+    /// Publish results to an MQTT broker: mqtt://[USER:PASSWORD@]HOST[:PORT]/TOPIC
+    #[cfg(feature = "mqtt")]
+    #[arg(long, value_name = "URL")]
+    mqtt: Option<mqtt::Address>,
     #[command(flatten)]
     options: Options,
     #[command(flatten)]
     machine: machine::Options,
-}
-
-/// A frame, as a line of JSON.
-#[derive(Serialize)]
-struct Line<'o> {
-    frame: u64,
-    /// Seconds since 1970.
-    taken: f64,
-    width: usize,
-    height: usize,
-    count: usize,
-    objects: Vec<Record<'o>>,
-    times: Times,
-    frames: Counts,
 }
 
 /// How long to wait for a frame before looking at the time.
@@ -62,6 +51,9 @@ pub fn live(args: &Args) -> Result<Outcome> {
     let (model, options) = (args.model.clone(), args.options.clone());
     let pipeline = Pipeline::start(args.camera.clone().feed()?, move || Worker::new(machine, model, &options))?;
     let mut watcher = Watcher { args, start: Instant::now(), first: None };
+    #[cfg(feature = "mqtt")]
+    let mut publisher =
+        args.mqtt.as_ref().map(|address| mqtt::Publisher::start(address, |text| tell(text))).transpose()?;
     let (mut seen, mut camera) = (0, State::Opening);
     loop {
         let newer = pipeline.latest().newer(seen, GLANCE);
@@ -69,6 +61,10 @@ pub fn live(args: &Args) -> Result<Outcome> {
         if let Some((number, observation)) = &newer {
             seen = *number;
             watcher.say(observation)?;
+            #[cfg(feature = "mqtt")]
+            if let Some(publisher) = &mut publisher {
+                publisher.publish(observation);
+            }
         }
         watcher.camera(&pipeline, &mut camera);
         let enough = args.frames.is_some_and(|frames| seen >= frames.get())
@@ -92,24 +88,10 @@ struct Watcher<'a> {
 impl Watcher<'_> {
     fn say(&mut self, observation: &Observation) -> Result<()> {
         let Observation { number, shot, made, times, counts } = observation;
-        let objects = &made.found.objects;
         let name = shot.name.clone().unwrap_or_else(|| number.to_string());
         if self.args.json {
-            let line = Line {
-                frame: *number,
-                taken: shot.taken.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
-                width: shot.image.width(),
-                height: shot.image.height(),
-                count: objects.len(),
-                objects: objects
-                    .iter()
-                    .zip(1..)
-                    .map(|(object, label)| Record::new(&name, label, object, None))
-                    .collect(),
-                times: *times,
-                frames: *counts,
-            };
-            return say(serde_json::to_string(&line).map_err(|e| Error::Stdout(e.into()))?);
+            let report = observation.report(&name, true);
+            return say(serde_json::to_string(&report).map_err(|e| Error::Stdout(e.into()))?);
         }
         let since = self.first.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
         let rate = if since > 0.0 { (*number as f64 - 1.0) / since } else { 0.0 };
@@ -117,7 +99,7 @@ impl Watcher<'_> {
             "frame {name:<8} {:>4}x{:<4} {:>4} objects {:>6.1} ms, {:>6.1} ms after it came, {rate:>5.1} frames/s, {} dropped",
             shot.image.width(),
             shot.image.height(),
-            objects.len(),
+            made.found.objects.len(),
             times.segment_ms,
             times.latency_ms,
             counts.dropped

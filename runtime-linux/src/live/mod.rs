@@ -12,11 +12,15 @@
 //! Invariant: nothing here waits for a watcher, and nothing grows with time.
 
 mod latest;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 mod pipeline;
+mod report;
 mod worker;
 
 pub use latest::Latest;
 pub use pipeline::{Pipeline, Status};
+pub use report::Report;
 pub use worker::{Alarm, Recorder, Standing, Worker};
 
 use serde::Serialize;

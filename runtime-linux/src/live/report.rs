@@ -1,0 +1,54 @@
+//! An observation in words that other programs read: a line of JSON.
+
+use std::time::UNIX_EPOCH;
+
+use serde::Serialize;
+
+use super::{Observation, Times};
+use crate::camera::Counts;
+use crate::sink::Record;
+
+/// A frame and what was found in it.
+#[derive(Serialize)]
+pub struct Report<'o> {
+    /// How many frames were done before it, plus one.
+    pub frame: u64,
+    /// What it is called, where it has a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'o str>,
+    /// When it was taken, in seconds since 1970.
+    pub taken: f64,
+    /// Pixels per row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Number of objects.
+    pub count: usize,
+    /// The objects, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Vec<Record<'o>>>,
+    /// Where the time went.
+    pub times: Times,
+    /// What became of the camera's frames.
+    pub frames: Counts,
+}
+
+impl Observation {
+    /// In words, with or without its objects; `name` is what a frame without one is called in the objects' lines.
+    pub fn report<'o>(&'o self, name: &'o str, with_objects: bool) -> Report<'o> {
+        let objects = &self.made.found.objects;
+        let given = self.shot.name.as_deref();
+        let record = |(object, label)| Record::new(given.unwrap_or(name), label, object, None);
+        Report {
+            frame: self.number,
+            name: given,
+            taken: self.shot.taken.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            width: self.shot.image.width(),
+            height: self.shot.image.height(),
+            count: objects.len(),
+            objects: with_objects.then(|| objects.iter().zip(1..).map(record).collect()),
+            times: self.times,
+            frames: self.counts,
+        }
+    }
+}
