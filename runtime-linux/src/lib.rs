@@ -20,6 +20,7 @@ pub mod diffuse;
 pub mod engine;
 pub mod error;
 pub mod inspect;
+pub mod instrument;
 pub mod machine;
 pub mod metrics;
 pub mod objects;
