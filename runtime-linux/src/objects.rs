@@ -15,7 +15,8 @@ use crate::source::{Channels, Image, Samples};
 pub struct Found {
     /// `height × width` labels; 0 is no object.
     pub labels: Vec<u16>,
-    /// The objects; the one at index `i` has label `i + 1`. In the order of their first pixels.
+    /// The objects; the one at index `i` has label `i + 1`. In the order of their first pixels; the pieces of one that was split stand in its
+    /// place.
     pub objects: Vec<Object>,
 }
 

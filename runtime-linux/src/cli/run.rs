@@ -197,14 +197,14 @@ impl Summary {
 
     /// What the frames add up to, and which alarms there were.
     fn say_totals(&self, totals: &Totals) -> Result<()> {
-        if let Some(density) = &totals.density {
+        if let (Some(density), Some(ml)) = (&totals.density, totals.volume_ml) {
             say(format_args!(
                 "{:.1} objects per mL (95 %: {:.1} to {:.1}): {} in {:.4} µL",
                 density.per_ml,
                 density.low_per_ml,
                 density.high_per_ml,
                 totals.objects,
-                1000.0 * totals.volume_ml
+                1000.0 * ml
             ))?;
         }
         let mut alarms: BTreeMap<Alarm, Vec<&str>> = BTreeMap::new();

@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(last.density, Some(Density::new(1, 0.5)));
         assert!(last.focus > 0.0);
         let totals = analysis.totals().unwrap();
-        assert_eq!((totals.frames, totals.volume_ml), (6, 3.0));
+        assert_eq!((totals.frames, totals.volume_ml), (6, Some(3.0)));
     }
 
     #[test]

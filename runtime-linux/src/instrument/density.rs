@@ -53,8 +53,8 @@ pub struct Totals {
     pub frames: u64,
     /// Objects; with tracking, each is counted once.
     pub objects: u64,
-    /// The volume of all frames in mL; 0 where it is not known.
-    pub volume_ml: f64,
+    /// The volume of all frames, in mL.
+    pub volume_ml: Option<f64>,
     /// Objects per mL.
     pub density: Option<Density>,
 }
@@ -64,8 +64,10 @@ impl Totals {
     pub fn add(&mut self, objects: u64, volume_ml: Option<f64>) {
         self.frames += 1;
         self.objects += objects;
-        self.volume_ml += volume_ml.unwrap_or(0.0);
-        self.density = (self.volume_ml > 0.0).then(|| Density::new(self.objects, self.volume_ml));
+        if let Some(ml) = volume_ml {
+            *self.volume_ml.get_or_insert(0.0) += ml;
+        }
+        self.density = self.volume_ml.map(|ml| Density::new(self.objects, ml));
     }
 }
 
@@ -141,12 +143,12 @@ mod tests {
         for objects in [3, 0, 7] {
             totals.add(objects, Some(0.25));
         }
-        assert_eq!((totals.frames, totals.objects, totals.volume_ml), (3, 10, 0.75));
+        assert_eq!((totals.frames, totals.objects, totals.volume_ml), (3, 10, Some(0.75)));
         let density = totals.density.unwrap();
         assert_eq!(density, Density::new(10, 0.75));
         assert!(density.low_per_ml < density.per_ml && density.per_ml < density.high_per_ml);
         let mut unknown = Totals::default();
         unknown.add(3, None);
-        assert_eq!(unknown.density, None);
+        assert_eq!((unknown.volume_ml, unknown.density), (None, None));
     }
 }
