@@ -6,6 +6,7 @@
 //!     stacks    float     figures    table     metrics: the scores that `eval` prints
 //!                                              bench: how long a plan takes, operator by operator
 //!                                              simulate: frames with known truth
+//!                                              instrument: what counts, in µm and per mL, and whether the light holds
 //!                                              diffuse: pictures from noise, by a denoising network
 //! ```
 //!
@@ -21,6 +22,7 @@ pub mod diffuse;
 pub mod engine;
 pub mod error;
 pub mod inspect;
+pub mod instrument;
 pub mod live;
 pub mod machine;
 pub mod metrics;

@@ -15,8 +15,26 @@ use crate::source::{Channels, Image, Samples};
 pub struct Found {
     /// `height × width` labels; 0 is no object.
     pub labels: Vec<u16>,
-    /// The objects; the one at index `i` has label `i + 1`. In the order of their first pixels.
+    /// The objects; the one at index `i` has label `i + 1`. In the order of their first pixels; the pieces of one that was split stand in its
+    /// place.
     pub objects: Vec<Object>,
+}
+
+impl Found {
+    /// Keeps the objects that `keep` says to; the others leave no pixels, and labels close up.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Object) -> bool) {
+        let mut labels = vec![0];
+        let mut kept = 0;
+        self.objects.retain(|object| {
+            let stays = keep(object);
+            kept += u16::from(stays);
+            labels.push(if stays { kept } else { 0 });
+            stays
+        });
+        if usize::from(kept) + 1 < labels.len() {
+            self.labels.iter_mut().for_each(|label| *label = labels[usize::from(*label)]);
+        }
+    }
 }
 
 /// Finds the objects of `mask`, with the intensities of `image` (luma, where it has colour).
@@ -177,6 +195,14 @@ mod tests {
         );
         assert_eq!(found.objects.len(), 1);
         assert_eq!(found.labels[..10], [1, 1, 0, 0, 0, 1, 1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn labels_close_up_over_what_is_dropped() {
+        let mut found = found(&["11010", "00011", "10000"], Task::Components { min_area: 1 });
+        found.retain(|object| object.area() != 2);
+        assert_eq!(found.labels, [0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 2, 0, 0, 0, 0]);
+        assert_eq!(found.objects.iter().map(Object::area).collect::<Vec<_>>(), [3, 1]);
     }
 
     #[test]

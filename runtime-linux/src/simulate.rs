@@ -12,4 +12,6 @@ mod nucleus;
 mod optics;
 
 pub use draw::{Scene, Settings, scene};
+#[cfg(test)]
+pub(crate) use field::Field;
 pub use field::Random;

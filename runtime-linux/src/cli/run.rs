@@ -1,6 +1,6 @@
 //! `microtome run`: pictures and a table of every frame of every input.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use super::progress::Progress;
 use super::{Outcome, complain, make_folder, say, say_json};
 use crate::engine::{Engine, Model, Options, task};
 use crate::error::{Error, Result};
+use crate::instrument::{self, Alarm, Analysed, Analysis, Figures, Totals};
 use crate::machine::{self, Machine};
-use crate::segment::{Segmentation, segment};
 use crate::sink::{self, LabelFormat, ObjectTable};
-use crate::source::{self, Image};
+use crate::source;
 
 /// Arguments of `microtome run`.
 #[derive(clap::Args)]
@@ -29,12 +29,11 @@ pub struct Args {
     /// File format of the label images
     #[arg(long, value_enum, default_value_t = LabelFormat::Png)]
     label_format: LabelFormat,
-    /// Side of a pixel in micrometres: fills the table's columns in µm
-    #[arg(long, value_name = "UM", value_parser = positive)]
-    pixel_size_um: Option<f64>,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    instrument: instrument::Options,
     #[command(flatten)]
     options: Options,
     #[command(flatten)]
@@ -52,6 +51,8 @@ struct Line {
     objects: usize,
     mean_area_px: Option<f64>,
     ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    figures: Option<Figures>,
 }
 
 #[derive(Serialize)]
@@ -59,15 +60,13 @@ struct Summary {
     frames: Vec<Line>,
     failed_inputs: usize,
     objects_csv: PathBuf,
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if value.is_finite() && value > 0.0 { Ok(value) } else { Err("expected a positive number".into()) }
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totals: Option<Totals>,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Outcome> {
+    let analysis = Analysis::new(args.instrument.setup()?);
     let machine = Arc::new(Machine::new(&args.machine)?);
     let model = Model::open(&args.model, &args.options, &mut complain)?;
     let mut engine = model.into_engine(&machine).map_err(|e| Error::model(&args.model, e))?;
@@ -77,14 +76,16 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let mut progress = Progress::new(files.len());
     missing.iter().for_each(|error| progress.fail(error));
     let objects_csv = args.out.join("objects.csv");
-    let mut frames = Frames { args, table: ObjectTable::new(&objects_csv)?, names: HashSet::new(), lines: Vec::new() };
+    let table = ObjectTable::new(&objects_csv)?;
+    let mut frames = Frames { args, analysis, table, names: HashSet::new(), lines: Vec::new() };
     for file in &files {
         progress.at(file.display().to_string());
         frames.file(file, engine.as_mut(), &mut progress)?;
         progress.step();
     }
     frames.table.finish()?;
-    let summary = Summary { frames: frames.lines, failed_inputs: progress.finish(), objects_csv };
+    let totals = frames.analysis.totals().copied();
+    let summary = Summary { frames: frames.lines, failed_inputs: progress.finish(), objects_csv, totals };
     if args.json {
         say_json(&summary)?
     } else {
@@ -96,6 +97,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
 /// The outputs so far.
 struct Frames<'a> {
     args: &'a Args,
+    analysis: Analysis,
     table: ObjectTable,
     names: HashSet<String>,
     lines: Vec<Line>,
@@ -115,19 +117,23 @@ impl Frames<'_> {
         while let Some(image) = pages.next() {
             page += 1;
             let stack = page > 1 || pages.more();
-            let done = image.and_then(|image| {
-                let made = segment(engine, &image).map_err(|e| Error::input(file, e))?;
-                Ok((image, made))
-            });
-            match done {
-                Ok((image, made)) => self.frame(file, stack.then_some(page), &image, &made)?,
-                Err(error) => progress.fail(&error),
+            let image = match image {
+                Ok(image) => image,
+                Err(error) => {
+                    progress.fail(&error);
+                    continue;
+                }
+            };
+            match self.analysis.frame(engine, &image) {
+                Ok(analysed) => self.frame(file, stack.then_some(page), analysed)?,
+                Err(reason) => progress.fail(&Error::input(file, reason)),
             }
         }
         Ok(())
     }
 
-    fn frame(&mut self, file: &Path, page: Option<usize>, image: &Image, made: &Segmentation) -> Result<()> {
+    fn frame(&mut self, file: &Path, page: Option<usize>, analysed: Analysed<'_>) -> Result<()> {
+        let (image, made) = (&analysed.image, &analysed.segmentation);
         let name = self.name(file, page);
         let path = |what: &str| self.args.out.join(format!("{name}_{what}"));
         let format = self.args.label_format;
@@ -135,7 +141,7 @@ impl Frames<'_> {
         sink::labels(&path(&format!("labels.{}", format.extension())), &made.found.labels, image.width(), format)?;
         sink::overlay(&path("overlay.png"), image, &made.found.labels)?;
         let objects = &made.found.objects;
-        self.table.add(&name, objects, self.args.pixel_size_um)?;
+        self.table.add(&name, objects, self.analysis.pixel_size_um())?;
         let area: f64 = objects.iter().map(|object| f64::from(object.area())).sum();
         self.lines.push(Line {
             frame: name,
@@ -146,6 +152,7 @@ impl Frames<'_> {
             objects: objects.len(),
             mean_area_px: (!objects.is_empty()).then(|| area / objects.len() as f64),
             ms: made.elapsed.as_secs_f64() * 1000.0,
+            figures: analysed.figures,
         });
         Ok(())
     }
@@ -179,8 +186,35 @@ impl Summary {
             self.frames.len(),
             self.objects_csv.display()
         ))?;
+        if let Some(totals) = &self.totals {
+            self.say_totals(totals)?;
+        }
         if self.failed_inputs > 0 {
             say(format_args!("{} inputs failed", self.failed_inputs))?;
+        }
+        Ok(())
+    }
+
+    /// What the frames add up to, and which alarms there were.
+    fn say_totals(&self, totals: &Totals) -> Result<()> {
+        if let (Some(density), Some(ml)) = (&totals.density, totals.volume_ml) {
+            say(format_args!(
+                "{:.1} objects per mL (95 %: {:.1} to {:.1}): {} in {:.4} µL",
+                density.per_ml,
+                density.low_per_ml,
+                density.high_per_ml,
+                totals.objects,
+                1000.0 * ml
+            ))?;
+        }
+        let mut alarms: BTreeMap<Alarm, Vec<&str>> = BTreeMap::new();
+        for line in &self.frames {
+            for &alarm in line.figures.iter().flat_map(|figures| &figures.alarms) {
+                alarms.entry(alarm).or_default().push(&line.frame);
+            }
+        }
+        for (alarm, frames) in alarms {
+            say(format_args!("{alarm} in {} frames, first in {}", frames.len(), frames[0]))?;
         }
         Ok(())
     }

@@ -25,6 +25,18 @@ impl Histogram {
         Self::count((0..samples).map(|index| image.sample(index)))
     }
 
+    /// Counts the samples of one channel of `image`: 0 of a grey frame, 0 to 2 of a colour frame.
+    pub fn of_channel(image: &Image, channel: usize) -> Self {
+        let channels = image.channels().count();
+        Self::count((0..image.height() * image.width()).map(|pixel| image.sample(channels * pixel + channel)))
+    }
+
+    /// The share of the values that lie in `range`.
+    pub fn share(&self, range: std::ops::RangeInclusive<u16>) -> f64 {
+        let range = usize::from(*range.start())..=usize::from(*range.end());
+        self.counts[range].iter().sum::<u64>() as f64 / self.pixels as f64
+    }
+
     fn count(values: impl ExactSizeIterator<Item = u16>) -> Self {
         let pixels = values.len() as u64;
         let mut counts = vec![0; 1 << 16];
@@ -76,5 +88,15 @@ mod tests {
     fn colour_counts_by_luma() {
         let image = Image::new(1, 1, Channels::Rgb, Samples::U16(vec![0, 65535, 0])).unwrap();
         assert_eq!(Histogram::of(&image).percentile(50.0), ((150 * 65535 + 128) >> 8) as u16);
+        assert_eq!([0, 1, 2].map(|c| Histogram::of_channel(&image, c).percentile(50.0)), [0, 65535, 0]);
+    }
+
+    #[test]
+    fn shares_include_both_ends() {
+        let h = grey(&[3, 1, 2, 4, 4]);
+        assert_eq!(
+            (h.share(4..=u16::MAX), h.share(0..=0), h.share(1..=3), h.share(0..=u16::MAX)),
+            (0.4, 0.0, 0.6, 1.0)
+        );
     }
 }
