@@ -1,13 +1,17 @@
 //! The host side of microtome: frames from files, a plan or a float model over them, and pictures, tables and scores out.
 //!
 //! ```text
-//!     source ─▶ engine ─▶ objects ─▶ sink      cli: one module per command, thin over these
-//!     files     plan      labels     pictures  machine: kernel, threads and memory that a plan runs with
-//!     stacks    float     figures    table     metrics: the scores that `eval` prints
-//!                                              bench: how long a plan takes, operator by operator
-//!                                              simulate: frames with known truth
-//!                                              instrument: what counts, in µm and per mL, and whether the light holds
-//!                                              diffuse: pictures from noise, by a denoising network
+//!     source ─▶ engine ─▶ objects ─▶ sink        files: run, eval
+//!     files     plan      labels     pictures
+//!     stacks    float     figures    tables
+//!
+//!     camera ─▶ live: the same, frame by frame ─▶ whoever watches, records, publishes
+//!
+//!     cli: one module per command, thin over these
+//!     machine: kernel, threads and memory that a plan runs with
+//!     instrument: what counts, in µm and per mL, and whether the light holds
+//!     metrics: the scores that `eval` prints      bench: how long a plan takes, operator by operator
+//!     simulate: frames with known truth           diffuse: pictures from noise, by a denoising network
 //! ```
 //!
 //! The binary is `main.rs`, a few lines over [`cli`]; everything else is here, where tests can call it.

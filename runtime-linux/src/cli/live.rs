@@ -10,6 +10,7 @@ use super::{Outcome, say, signals, tell};
 use crate::camera::{self, State};
 use crate::engine::Options;
 use crate::error::{Error, Result};
+use crate::instrument::{self, Analysis};
 #[cfg(feature = "mqtt")]
 use crate::live::mqtt;
 use crate::live::{Observation, Pipeline, Worker};
@@ -36,6 +37,8 @@ pub struct Args {
     #[arg(long, value_name = "URL")]
     mqtt: Option<mqtt::Address>,
     #[command(flatten)]
+    instrument: instrument::Options,
+    #[command(flatten)]
     options: Options,
     #[command(flatten)]
     machine: machine::Options,
@@ -49,7 +52,9 @@ pub fn live(args: &Args) -> Result<Outcome> {
     let stop = signals::stop_flag()?;
     let machine = Arc::new(Machine::new(&args.machine)?);
     let (model, options) = (args.model.clone(), args.options.clone());
-    let pipeline = Pipeline::start(args.camera.clone().feed()?, move || Worker::new(machine, model, &options))?;
+    let analysis = Analysis::new(args.instrument.setup()?.watched());
+    let worker = move || Worker::new(machine, model, &options, analysis);
+    let pipeline = Pipeline::start(args.camera.clone().feed()?, worker)?;
     let mut watcher = Watcher { args, start: Instant::now(), first: None };
     #[cfg(feature = "mqtt")]
     let mut publisher =
@@ -87,7 +92,7 @@ struct Watcher<'a> {
 
 impl Watcher<'_> {
     fn say(&mut self, observation: &Observation) -> Result<()> {
-        let Observation { number, shot, made, times, counts } = observation;
+        let Observation { number, shot, made, figures, times, counts, .. } = observation;
         let name = shot.name.clone().unwrap_or_else(|| number.to_string());
         if self.args.json {
             let report = observation.report(&name, true);
@@ -95,8 +100,14 @@ impl Watcher<'_> {
         }
         let since = self.first.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
         let rate = if since > 0.0 { (*number as f64 - 1.0) / since } else { 0.0 };
+        let mut more = String::new();
+        if let Some(figures) = figures {
+            more += &format!(", focus {:.2}", figures.focus);
+            more += &figures.density.map_or_else(String::new, |density| format!(", {:.0} per mL", density.per_ml));
+            figures.alarms.iter().for_each(|alarm| more += &format!(", {alarm}"));
+        }
         say(format_args!(
-            "frame {name:<8} {:>4}x{:<4} {:>4} objects {:>6.1} ms, {:>6.1} ms after it came, {rate:>5.1} frames/s, {} dropped",
+            "frame {name:<8} {:>4}x{:<4} {:>4} objects {:>6.1} ms, {:>6.1} ms after it came, {rate:>5.1} frames/s, {} dropped{more}",
             shot.image.width(),
             shot.image.height(),
             made.found.objects.len(),

@@ -47,6 +47,15 @@ pub struct Setup {
     pub figures: bool,
 }
 
+impl Setup {
+    /// With figures and alarms, also where no profile says what the light should be: then it should stay as it was.
+    pub fn watched(mut self) -> Self {
+        self.figures = true;
+        self.watch.get_or_insert_with(|| Watch::new(&Default::default(), &Default::default(), None));
+        self
+    }
+}
+
 /// A measurement under way.
 pub struct Analysis {
     setup: Setup,

@@ -1,7 +1,7 @@
 //! From a camera to observations, frame after frame, for as long as it takes.
 //!
 //! ```text
-//!     Feed ─▶ Pipeline's thread: take the newest ─▶ segment ─▶ record ─▶ Latest ─▶ who watches
+//!     Feed ─▶ Pipeline's thread: take the newest ─▶ segment, measure ─▶ record ─▶ Latest ─▶ who watches
 //!                   ▲ between two frames
 //!                   └─ what was asked of it: another model, a recording
 //! ```
@@ -26,16 +26,23 @@ pub use worker::{Alarm, Recorder, Standing, Worker};
 use serde::Serialize;
 
 use crate::camera::{Counts, Shot};
+use crate::instrument::{Column, Figures};
 use crate::segment::Segmentation;
 
 /// A frame and all that was found in it.
 pub struct Observation {
     /// How many frames were done before it, plus one.
     pub number: u64,
-    /// The frame.
+    /// The frame, corrected where the instrument's profile says so.
     pub shot: Shot,
     /// Mask, labels, objects.
     pub made: Segmentation,
+    /// Further numbers of the objects.
+    pub columns: Vec<Column>,
+    /// What there is to say of the frame.
+    pub figures: Option<Figures>,
+    /// Side of a pixel in the sample, in µm.
+    pub pixel_size_um: Option<f64>,
     /// Where the time went.
     pub times: Times,
     /// The camera's counts when the frame was taken.

@@ -160,6 +160,7 @@ mod tests {
     use super::*;
     use crate::camera::{Camera, Patience, Shot, Trouble};
     use crate::engine::{self, Engine, Mask};
+    use crate::instrument::{Analysis, Setup};
     use crate::live::Recorder;
     use crate::machine::{Machine, Rows};
     use crate::source::{Channels, Image, Samples};
@@ -225,7 +226,12 @@ mod tests {
         let feed = Feed::start(Box::new(|| Ok(Box::new(Counter(0)) as Box<dyn Camera>)), patience).unwrap();
         let worker = || {
             let machine = Machine::of(Kernel::best(), NonZeroUsize::MIN, Rows::Exactly(1))?;
-            let mut worker = Worker::with_engine(Arc::new(machine), "bright".into(), Box::new(Bright));
+            let mut worker = Worker::with_engine(
+                Arc::new(machine),
+                "bright".into(),
+                Box::new(Bright),
+                Analysis::new(Setup::default()),
+            );
             prepare(&mut worker);
             Ok(worker)
         };

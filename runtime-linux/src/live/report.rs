@@ -1,11 +1,13 @@
 //! An observation in words that other programs read: a line of JSON.
 
+use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 
 use super::{Observation, Times};
 use crate::camera::Counts;
+use crate::instrument::Figures;
 use crate::sink::Record;
 
 /// A frame and what was found in it.
@@ -26,11 +28,25 @@ pub struct Report<'o> {
     pub count: usize,
     /// The objects, where they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub objects: Option<Vec<Record<'o>>>,
+    pub objects: Option<Vec<Line<'o>>>,
+    /// What there is to say of the frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub figures: Option<&'o Figures>,
     /// Where the time went.
     pub times: Times,
     /// What became of the camera's frames.
     pub frames: Counts,
+}
+
+/// An object.
+#[derive(Serialize)]
+pub struct Line<'o> {
+    /// As in the table.
+    #[serde(flatten)]
+    pub record: Record<'o>,
+    /// What else was measured: numbers by the names of their columns.
+    #[serde(flatten)]
+    pub more: BTreeMap<&'static str, f64>,
 }
 
 impl Observation {
@@ -38,7 +54,10 @@ impl Observation {
     pub fn report<'o>(&'o self, name: &'o str, with_objects: bool) -> Report<'o> {
         let objects = &self.made.found.objects;
         let given = self.shot.name.as_deref();
-        let record = |(object, label)| Record::new(given.unwrap_or(name), label, object, None);
+        let line = |(index, object)| Line {
+            record: Record::new(given.unwrap_or(name), index + 1, object, self.pixel_size_um),
+            more: self.columns.iter().filter_map(|(column, values)| Some((*column, *values.get(index)?))).collect(),
+        };
         Report {
             frame: self.number,
             name: given,
@@ -46,7 +65,8 @@ impl Observation {
             width: self.shot.image.width(),
             height: self.shot.image.height(),
             count: objects.len(),
-            objects: with_objects.then(|| objects.iter().zip(1..).map(record).collect()),
+            objects: with_objects.then(|| objects.iter().enumerate().map(line).collect()),
+            figures: self.figures.as_ref(),
             times: self.times,
             frames: self.counts,
         }

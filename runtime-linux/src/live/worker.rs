@@ -1,5 +1,6 @@
 //! What is done with a frame, and with what.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,8 +11,8 @@ use super::{Observation, Times};
 use crate::camera::{Counts, Shot};
 use crate::engine::{BUNDLED, BUNDLED_NAME, Engine, Model, Options, task};
 use crate::error::{Error, Result};
+use crate::instrument::{Analysed, Analysis, Totals};
 use crate::machine::Machine;
-use crate::segment::segment;
 
 /// Whoever keeps observations. It sees every one, in order.
 pub trait Recorder: Send {
@@ -36,7 +37,7 @@ pub struct Alarm {
 }
 
 /// How a worker is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Standing {
     /// Frames done.
     pub done: u64,
@@ -48,14 +49,18 @@ pub struct Standing {
     pub model: String,
     /// What a person should look after.
     pub alarms: Vec<Alarm>,
+    /// Sums over all frames, where figures are wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totals: Option<Totals>,
 }
 
-/// The model and the recording of a pipeline. Whoever changes them does so between two frames
+/// The model, the measurement and the recording of a pipeline. Whoever changes them does so between two frames
 /// ([`Pipeline::ask`](super::Pipeline::ask)).
 pub struct Worker {
     machine: Arc<Machine>,
     model: PathBuf,
     engine: Box<dyn Engine>,
+    analysis: Analysis,
     recorder: Option<Box<dyn Recorder>>,
     /// Of the frame before, until one goes well.
     frame_alarm: Option<Alarm>,
@@ -66,19 +71,24 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker with the model of a file, or the one that is built in.
+    /// A worker with the model of a file, or the one that is built in, and a measurement.
     ///
     /// # Errors
-    /// [`Error::Model`] when it cannot be read, or makes no objects.
-    pub fn new(machine: Arc<Machine>, model: Option<PathBuf>, options: &Options) -> Result<Self> {
+    /// [`Error::Model`] when the model cannot be read, or makes no objects.
+    pub fn new(machine: Arc<Machine>, model: Option<PathBuf>, options: &Options, analysis: Analysis) -> Result<Self> {
         let (model, engine) = open(&machine, model, options)?;
-        Ok(Worker::with_engine(machine, model, engine))
+        Ok(Worker::with_engine(machine, model, engine, analysis))
     }
 
     /// A worker with this engine; `model` names it.
-    pub(super) fn with_engine(machine: Arc<Machine>, model: PathBuf, engine: Box<dyn Engine>) -> Self {
+    pub(super) fn with_engine(
+        machine: Arc<Machine>,
+        model: PathBuf,
+        engine: Box<dyn Engine>,
+        analysis: Analysis,
+    ) -> Self {
         let (recorder, frame_alarm, recording_alarm) = (None, None, None);
-        Worker { machine, model, engine, recorder, frame_alarm, recording_alarm, done: 0, failed: 0 }
+        Worker { machine, model, engine, analysis, recorder, frame_alarm, recording_alarm, done: 0, failed: 0 }
     }
 
     /// Goes on with another model; with the old one where that fails.
@@ -126,20 +136,25 @@ impl Worker {
             recording: self.recorder.is_some(),
             model: self.model.display().to_string(),
             alarms: [&self.frame_alarm, &self.recording_alarm].into_iter().flatten().cloned().collect(),
+            totals: self.analysis.totals().cloned(),
         }
     }
 
     /// Does a frame. `None` where the model cannot take it: there is an alarm then.
-    pub(super) fn observe(&mut self, shot: Shot, counts: Counts) -> Option<Observation> {
+    pub(super) fn observe(&mut self, mut shot: Shot, counts: Counts) -> Option<Observation> {
         let taken = Instant::now();
-        let made = match segment(self.engine.as_mut(), &shot.image) {
-            Ok(made) => made,
+        let analysed = match self.analysis.frame(self.engine.as_mut(), &shot.image) {
+            Ok(analysed) => analysed,
             Err(text) => {
                 self.failed += 1;
                 self.frame_alarm = Some(Alarm { text });
                 return None;
             }
         };
+        let Analysed { image, segmentation: made, columns, figures } = analysed;
+        if let Cow::Owned(corrected) = image {
+            shot.image = corrected;
+        }
         (self.done, self.frame_alarm) = (self.done + 1, None);
         let ms = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1e3;
         let times = Times {
@@ -147,7 +162,9 @@ impl Worker {
             segment_ms: made.elapsed.as_secs_f64() * 1e3,
             latency_ms: ms(shot.received, Instant::now()),
         };
-        let mut observation = Observation { number: self.done, shot, made, times, counts };
+        let pixel_size_um = self.analysis.pixel_size_um();
+        let mut observation =
+            Observation { number: self.done, shot, made, columns, figures, pixel_size_um, times, counts };
         self.keep(&observation);
         observation.times.latency_ms = ms(observation.shot.received, Instant::now());
         Some(observation)
