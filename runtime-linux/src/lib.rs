@@ -11,6 +11,7 @@
 //!     machine: kernel, threads and memory that a plan runs with
 //!     instrument: what counts, in µm and per mL, and whether the light holds
 //!     metrics: the scores that `eval` prints      bench: how long a plan takes, operator by operator
+//!     doctor: what is missing on a machine
 //!     simulate: frames with known truth           diffuse: pictures from noise, by a denoising network
 //! ```
 //!
@@ -23,6 +24,7 @@ pub mod camera;
 pub mod cli;
 #[cfg(feature = "onnx")]
 pub mod diffuse;
+pub mod doctor;
 pub mod engine;
 pub mod error;
 pub mod inspect;
