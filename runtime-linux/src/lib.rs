@@ -23,6 +23,7 @@ pub mod inspect;
 pub mod machine;
 pub mod metrics;
 pub mod objects;
+pub mod outline;
 pub mod segment;
 pub mod simulate;
 pub mod sink;
