@@ -53,6 +53,11 @@ pub trait Engine {
     /// What the model's classes mean.
     fn post(&self) -> Post;
 
+    /// The probability that [`set_threshold`](Self::set_threshold) sets; none where there is none to be set.
+    fn threshold(&mut self) -> Option<f32> {
+        None
+    }
+
     /// Has pixels be an object's above this probability, between 0 and 1, from the next frame on.
     ///
     /// # Errors

@@ -223,6 +223,16 @@ impl Engine for PlanEngine {
         self.post
     }
 
+    fn threshold(&mut self) -> Option<f32> {
+        let compared = self.rewrite(|plan| {
+            let strips = Strips::of(plan).map_err(|e| e.to_string())?;
+            let compared = strips.compared();
+            strips.finish();
+            Ok(compared)
+        });
+        compared.ok().flatten().map(|_| self.post.threshold)
+    }
+
     fn set_threshold(&mut self, probability: f32) -> Result<(), String> {
         let post = self.rewrite(|plan| {
             let mut strips = Strips::of(plan).map_err(|e| e.to_string())?;

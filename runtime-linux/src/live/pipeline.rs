@@ -34,7 +34,7 @@ type Request = Box<dyn FnOnce(&mut Worker) + Send>;
 pub struct Pipeline {
     shared: Arc<Shared>,
     requests: Sender<Request>,
-    thread: Option<JoinHandle<Result<()>>>,
+    thread: Mutex<Option<JoinHandle<Result<()>>>>,
 }
 
 /// What the thread and the others see.
@@ -76,7 +76,7 @@ impl Pipeline {
             .spawn(run)
             .map_err(|e| Error::usage(format!("cannot start a thread for the pipeline: {e}")))?;
         began.recv().map_err(|_| Error::usage("the pipeline's thread ended before it began"))??;
-        Ok(Pipeline { shared, requests, thread: Some(thread) })
+        Ok(Pipeline { shared, requests, thread: Mutex::new(Some(thread)) })
     }
 
     /// The observations, the newest of them.
@@ -98,17 +98,14 @@ impl Pipeline {
         Status { camera: self.shared.feed.state(), frames: self.shared.feed.counts(), worker }
     }
 
-    /// Stops after the frame that is being done, and finishes the recording.
+    /// Stops after the frame that is being done, and finishes the recording. The last observation and the status stay.
     ///
     /// # Errors
-    /// When the recording cannot be completed.
-    pub fn stop(mut self) -> Result<()> {
-        self.end()
-    }
-
-    fn end(&mut self) -> Result<()> {
+    /// When the recording cannot be completed; that is said once.
+    pub fn stop(&self) -> Result<()> {
         self.shared.stop.store(true, Ordering::Relaxed);
-        match self.thread.take().map(JoinHandle::join) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match thread.map(JoinHandle::join) {
             Some(Ok(result)) => result,
             Some(Err(panic)) => std::panic::resume_unwind(panic),
             None => Ok(()),
@@ -120,7 +117,7 @@ impl Drop for Pipeline {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             // Whoever wants to know how the recording ended calls `stop`.
-            let _ = self.end();
+            let _ = self.stop();
         }
     }
 }
