@@ -6,6 +6,6 @@ mod picture;
 mod table;
 
 pub use atomic::write_whole;
-pub use overlay::overlay;
+pub use overlay::{Stretch, encode_overlay, overlay};
 pub use picture::{LabelFormat, frame, labels, mask};
 pub use table::{ObjectTable, Record};

@@ -1,5 +1,6 @@
 //! Outlines on the frame, for the eye.
 
+use std::io::Write;
 use std::path::Path;
 
 use image::codecs::png::PngEncoder;
@@ -23,10 +24,16 @@ const WIDE: usize = 900;
 /// # Errors
 /// When the file cannot be written.
 pub fn overlay(path: &Path, image: &Image, labels: &[u16]) -> Result<()> {
+    write_whole(path, |w| encode_overlay(w, image, labels))
+}
+
+/// The picture of [`overlay`], wherever it goes.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn encode_overlay(to: impl Write, image: &Image, labels: &[u16]) -> image::ImageResult<()> {
     let pixels = draw(image, labels);
-    write_whole(path, |w| {
-        PngEncoder::new(w).write_image(&pixels, image.width() as u32, image.height() as u32, ExtendedColorType::Rgb8)
-    })
+    PngEncoder::new(to).write_image(&pixels, image.width() as u32, image.height() as u32, ExtendedColorType::Rgb8)
 }
 
 fn draw(image: &Image, labels: &[u16]) -> Vec<u8> {
@@ -55,16 +62,33 @@ fn on_outline(labels: &[u16], width: usize, index: usize, reach: usize) -> bool 
 }
 
 fn stretched(image: &Image) -> Vec<u8> {
-    // Of all samples, so that colours keep their proportions and stained frames do not clip in red.
-    let histogram = Histogram::of_samples(image);
-    let percentile = |percent| u32::from(histogram.percentile(percent));
-    let low = percentile(1.0);
-    let range = percentile(99.8).saturating_sub(low).max(1);
-    let stretch = |value: u16| ((u32::from(value).saturating_sub(low) * 255 + range / 2) / range).min(255) as u8;
+    let stretch = Stretch::of(image);
     let count = image.height() * image.width();
     match image.channels() {
-        Channels::Grey => (0..count).flat_map(|pixel| [stretch(image.sample(pixel)); 3]).collect(),
-        Channels::Rgb => (0..3 * count).map(|sample| stretch(image.sample(sample))).collect(),
+        Channels::Grey => (0..count).flat_map(|pixel| [stretch.apply(image.sample(pixel)); 3]).collect(),
+        Channels::Rgb => (0..3 * count).map(|sample| stretch.apply(image.sample(sample))).collect(),
+    }
+}
+
+/// From a frame's samples to 8 bits, between the percentiles 1 and 99.8 of all samples, so that colours keep their proportions and stained
+/// frames do not clip in red.
+pub struct Stretch {
+    low: u32,
+    range: u32,
+}
+
+impl Stretch {
+    /// The one for `image`.
+    pub fn of(image: &Image) -> Self {
+        let histogram = Histogram::of_samples(image);
+        let percentile = |percent| u32::from(histogram.percentile(percent));
+        let low = percentile(1.0);
+        Stretch { low, range: percentile(99.8).saturating_sub(low).max(1) }
+    }
+
+    /// 8 bits of a sample.
+    pub fn apply(&self, value: u16) -> u8 {
+        ((u32::from(value).saturating_sub(self.low) * 255 + self.range / 2) / self.range).min(255) as u8
     }
 }
 
