@@ -11,7 +11,7 @@
 //!     machine: kernel, threads and memory that a plan runs with
 //!     instrument: what counts, in µm and per mL, and whether the light holds
 //!     metrics: the scores that `eval` prints      bench: how long a plan takes, operator by operator
-//!     doctor: what is missing on a machine
+//!     doctor: what is missing on a machine       serve: the page and the HTTP API over `live`
 //!     simulate: frames with known truth           diffuse: pictures from noise, by a denoising network
 //! ```
 //!
@@ -35,6 +35,8 @@ pub mod metrics;
 pub mod objects;
 pub mod outline;
 pub mod segment;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod simulate;
 pub mod sink;
 pub mod source;

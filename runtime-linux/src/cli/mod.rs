@@ -13,6 +13,8 @@ mod pack;
 mod predict;
 mod progress;
 mod run;
+#[cfg(feature = "serve")]
+mod serve;
 mod signals;
 mod simulate;
 
@@ -78,6 +80,9 @@ enum Command {
     Pack(pack::Args),
     /// Run raw tensors through a model
     Predict(predict::Args),
+    /// Show what a camera sees and what is found in it, on a page; over HTTP for scripts
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     /// Write simulated frames with their true labels
     Simulate(simulate::Args),
 }
@@ -117,6 +122,8 @@ pub fn main() -> ExitCode {
         Some(Command::Kernels(args)) => kernels::kernels(&args),
         Some(Command::Pack(args)) => pack::pack(&args),
         Some(Command::Predict(args)) => predict::predict(&args),
+        #[cfg(feature = "serve")]
+        Some(Command::Serve(args)) => serve::serve(&args),
         Some(Command::Simulate(args)) => simulate::simulate(&args),
     };
     match outcome {
