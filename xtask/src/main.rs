@@ -6,8 +6,10 @@ mod bench;
 mod firmware;
 mod guest;
 mod openmv;
+mod page;
 mod qemu;
 mod setup;
+mod soak;
 mod steps;
 
 use anyhow::{Context, Result};
@@ -24,7 +26,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything that CI runs: lints, host, miri, aarch64, bare, zoo.
+    /// Everything that CI runs: lints, host, miri, aarch64, bare, zoo, page.
     Test,
     /// Formatting and clippy.
     Lint,
@@ -42,6 +44,10 @@ enum Command {
     Openmv,
     /// The zoo's models on their held-out frames, where ../shared/data or MICROTOME_DATA is there.
     Zoo,
+    /// The page of `microtome serve`, in headless Chromium.
+    Page(page::Build),
+    /// `microtome serve` for many frames, with a page open: rate, latency and memory go on record.
+    Soak(soak::Arguments),
     /// Measurements beside the peers; see benches/README.md.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -63,6 +69,7 @@ fn main() -> Result<()> {
             steps::aarch64(&sh)?;
             steps::bare(&sh)?;
             steps::zoo(&sh)?;
+            page::page(&sh, page::Build::default())?;
         }
         Command::Lint => steps::lint(&sh)?,
         Command::Host => steps::host(&sh)?,
@@ -75,6 +82,8 @@ fn main() -> Result<()> {
         }
         Command::Openmv => openmv::openmv(&sh)?,
         Command::Zoo => steps::zoo(&sh)?,
+        Command::Page(build) => page::page(&sh, build)?,
+        Command::Soak(arguments) => soak::soak(&sh, &arguments)?,
         Command::Bench(what) => bench::bench(&sh, &what)?,
         Command::Qemu(options) => std::process::exit(qemu::run(&options)?),
     }
