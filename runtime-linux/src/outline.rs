@@ -265,10 +265,7 @@ mod tests {
     #[test]
     fn a_pixel_is_a_square() {
         let found = traced(&["000", "010"]);
-        assert_eq!(
-            found,
-            [[Polygon { outer: Ring(vec![[2, 1], [2, 2], [1, 2], [1, 1]]), holes: vec![] }]]
-        );
+        assert_eq!(found, [[Polygon { outer: Ring(vec![[2, 1], [2, 2], [1, 2], [1, 1]]), holes: vec![] }]]);
     }
 
     #[test]

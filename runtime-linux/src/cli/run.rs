@@ -12,7 +12,7 @@ use crate::engine::{Engine, Model, Options, task};
 use crate::error::{Error, Result};
 use crate::machine::{self, Machine};
 use crate::segment::{Segmentation, segment};
-use crate::sink::{self, LabelFormat, ObjectTable};
+use crate::sink::{Format, Item, LabelFormat, Metadata, Page, Results, Settings};
 use crate::source::{self, Image};
 
 /// Arguments of `microtome run`.
@@ -23,13 +23,20 @@ pub struct Args {
     /// Images, folders of images, patterns; PNG, JPEG or TIFF (all pages), 8 or 16 bits, grey or RGB
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Folder for NAME_mask.png (class indices), NAME_labels.png (one value per object), NAME_overlay.png and objects.csv
+    /// Folder for the outputs
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// File format of the label images
+    /// What to write, separated by commas
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', default_values_t = Format::USUAL)]
+    format: Vec<Format>,
+    /// File format of the label images; tiff stands for label-tiff in the place of labels
     #[arg(long, value_enum, default_value_t = LabelFormat::Png)]
     label_format: LabelFormat,
-    /// Side of a pixel in micrometres: fills the table's columns in µm
+    /// For --format ecotaxa: a TOML file with what is known of the sample, under the names of EcoTaxa's columns (sample_id,
+    /// acq_instrument, object_lat, …)
+    #[arg(long, value_name = "FILE")]
+    metadata: Option<PathBuf>,
+    /// Side of a pixel in micrometres: fills the table's columns in µm, the scale of OME files and the scale bars of vignettes
     #[arg(long, value_name = "UM", value_parser = positive)]
     pixel_size_um: Option<f64>,
     /// Print the summary as JSON
@@ -58,7 +65,9 @@ struct Line {
 struct Summary {
     frames: Vec<Line>,
     failed_inputs: usize,
-    objects_csv: PathBuf,
+    objects_csv: Option<PathBuf>,
+    /// Files that go over many frames.
+    collections: Vec<PathBuf>,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -68,36 +77,61 @@ fn positive(text: &str) -> Result<f64, String> {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Outcome> {
+    let mut settings = args.settings()?;
     let machine = Arc::new(Machine::new(&args.machine)?);
     let model = Model::open(&args.model, &args.options, &mut complain)?;
+    // A float model has classes without names.
+    settings.classes = model.plan().map(|plan| plan.classes().map(String::from).collect()).unwrap_or_default();
     let mut engine = model.into_engine(&machine).map_err(|e| Error::model(&args.model, e))?;
     task(&engine.post()).map_err(|e| Error::model(&args.model, e))?;
     make_folder(&args.out)?;
     let (files, missing) = source::find(&args.inputs);
     let mut progress = Progress::new(files.len());
     missing.iter().for_each(|error| progress.fail(error));
-    let objects_csv = args.out.join("objects.csv");
-    let mut frames = Frames { args, table: ObjectTable::new(&objects_csv)?, names: HashSet::new(), lines: Vec::new() };
+    let results = Results::open(&args.out, &settings)?;
+    let mut frames = Frames { args, results, names: Names::default(), lines: Vec::new() };
     for file in &files {
         progress.at(file.display().to_string());
         frames.file(file, engine.as_mut(), &mut progress)?;
         progress.step();
     }
-    frames.table.finish()?;
-    let summary = Summary { frames: frames.lines, failed_inputs: progress.finish(), objects_csv };
+    let collections = frames.results.finish()?;
+    let objects_csv = settings.formats.contains(&Format::Csv).then(|| args.out.join("objects.csv"));
+    let summary = Summary { frames: frames.lines, failed_inputs: progress.finish(), objects_csv, collections };
     if args.json {
         say_json(&summary)?
     } else {
-        summary.say()?
+        summary.say(&args.out)?
     }
     Ok(Outcome::of(summary.failed_inputs))
+}
+
+impl Args {
+    /// What to write, as far as the command line says it.
+    fn settings(&self) -> Result<Settings> {
+        let mut formats = self.format.clone();
+        if self.label_format == LabelFormat::Tiff {
+            formats
+                .iter_mut()
+                .filter(|format| **format == Format::Labels)
+                .for_each(|format| *format = Format::LabelTiff);
+        }
+        let metadata = match &self.metadata {
+            Some(_) if !formats.contains(&Format::Ecotaxa) => {
+                return Err(Error::usage("--metadata is for --format ecotaxa, which was not asked for"));
+            }
+            Some(path) => Metadata::read(path)?,
+            None => Metadata::default(),
+        };
+        Ok(Settings { formats, metadata, ..Settings::default() })
+    }
 }
 
 /// The outputs so far.
 struct Frames<'a> {
     args: &'a Args,
-    table: ObjectTable,
-    names: HashSet<String>,
+    results: Results,
+    names: Names,
     lines: Vec<Line>,
 }
 
@@ -111,6 +145,7 @@ impl Frames<'_> {
                 return Ok(());
             }
         };
+        let stem = self.names.file(file);
         let mut page = 0;
         while let Some(image) = pages.next() {
             page += 1;
@@ -120,27 +155,34 @@ impl Frames<'_> {
                 Ok((image, made))
             });
             match done {
-                Ok((image, made)) => self.frame(file, stack.then_some(page), &image, &made)?,
+                Ok((image, made)) => {
+                    let page = stack.then_some(Page { stack: &stem, number: page });
+                    self.frame(file, &stem, page, &image, &made)?;
+                }
                 Err(error) => progress.fail(&error),
             }
         }
         Ok(())
     }
 
-    fn frame(&mut self, file: &Path, page: Option<usize>, image: &Image, made: &Segmentation) -> Result<()> {
-        let name = self.name(file, page);
-        let path = |what: &str| self.args.out.join(format!("{name}_{what}"));
-        let format = self.args.label_format;
-        sink::mask(&path("mask.png"), &made.mask)?;
-        sink::labels(&path(&format!("labels.{}", format.extension())), &made.found.labels, image.width(), format)?;
-        sink::overlay(&path("overlay.png"), image, &made.found.labels)?;
+    fn frame(
+        &mut self,
+        file: &Path,
+        stem: &str,
+        page: Option<Page<'_>>,
+        image: &Image,
+        made: &Segmentation,
+    ) -> Result<()> {
+        let name = page.map_or_else(|| stem.into(), |page| self.names.page(page));
+        let mut item = Item::new(&name, image, &made.mask, &made.found);
+        (item.file, item.page, item.pixel_size_um) = (Some(file), page, self.args.pixel_size_um);
+        self.results.frame(&item)?;
         let objects = &made.found.objects;
-        self.table.add(&name, objects, self.args.pixel_size_um)?;
         let area: f64 = objects.iter().map(|object| f64::from(object.area())).sum();
         self.lines.push(Line {
             frame: name,
             file: file.into(),
-            page: page.unwrap_or(1),
+            page: page.map_or(1, |page| page.number),
             width: image.width(),
             height: image.height(),
             objects: objects.len(),
@@ -149,24 +191,36 @@ impl Frames<'_> {
         });
         Ok(())
     }
+}
 
-    /// A name for the outputs of a frame that no frame before had: the file's stem, with the page where there are several, and a number
-    /// where two folders have files of the same name.
-    fn name(&mut self, file: &Path, page: Option<usize>) -> String {
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-        let page = page.map_or_else(String::new, |page| format!("_p{page:04}"));
-        let mut name = format!("{stem}{page}");
+/// Names that outputs have.
+#[derive(Default)]
+struct Names(HashSet<String>);
+
+impl Names {
+    /// A name for the outputs of a file, or of the stack in it: its stem, and a number where two folders have files of the same name.
+    fn file(&mut self, file: &Path) -> String {
+        self.unique(file.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+    }
+
+    /// A name for the outputs of one page.
+    fn page(&mut self, page: Page<'_>) -> String {
+        self.unique(format!("{}_p{:04}", page.stack, page.number))
+    }
+
+    fn unique(&mut self, wanted: String) -> String {
+        let mut name = wanted.clone();
         let mut copies = 1;
-        while !self.names.insert(name.clone()) {
+        while !self.0.insert(name.clone()) {
             copies += 1;
-            name = format!("{stem}-{copies}{page}");
+            name = format!("{wanted}-{copies}");
         }
         name
     }
 }
 
 impl Summary {
-    fn say(&self) -> Result<()> {
+    fn say(&self, out: &Path) -> Result<()> {
         say(format_args!("{:<32} {:>11} {:>8} {:>10} {:>9}", "frame", "size", "objects", "mean area", "ms"))?;
         for line in &self.frames {
             let size = format!("{}x{}", line.width, line.height);
@@ -174,11 +228,11 @@ impl Summary {
             say(format_args!("{:<32} {size:>11} {:>8} {area:>10} {:>9.1}", line.frame, line.objects, line.ms))?;
         }
         let objects: usize = self.frames.iter().map(|line| line.objects).sum();
-        say(format_args!(
-            "\n{objects} objects in {} frames; table: {}",
-            self.frames.len(),
-            self.objects_csv.display()
-        ))?;
+        let frames = self.frames.len();
+        match &self.objects_csv {
+            Some(table) => say(format_args!("\n{objects} objects in {frames} frames; table: {}", table.display()))?,
+            None => say(format_args!("\n{objects} objects in {frames} frames; outputs: {}", out.display()))?,
+        }
         if self.failed_inputs > 0 {
             say(format_args!("{} inputs failed", self.failed_inputs))?;
         }

@@ -1,0 +1,177 @@
+//! All that is written of a run or a recording.
+//!
+//! Files of a frame (pictures, polygons) appear when the frame is complete, at the latest a second later; collections (tables, archives) when
+//! all is finished. Either appears whole or not at all.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::ecotaxa::{EcoTaxa, Metadata};
+use super::table::Table;
+use super::{Batch, Columns, Format, Item, LabelFormat, coco, geojson, imagej, ome_tiff, overlay, picture};
+use crate::error::{Error, Result};
+
+/// Waiting for the disk after every frame would cost an SD card more than the frame itself.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// What to write, and what is the same for all frames.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The outputs; each is written once, however often it is named.
+    pub formats: Vec<Format>,
+    /// The names of the model's classes, from class 0; see [`class_name`](Self::class_name).
+    pub classes: Vec<String>,
+    /// The columns of tables.
+    pub columns: Columns,
+    /// What is known of the sample and its acquisition.
+    pub metadata: Metadata,
+}
+
+impl Settings {
+    /// The name of a class: the model's own, or its number where the model has none.
+    pub fn class_name(&self, class: u8) -> String {
+        self.classes
+            .get(usize::from(class))
+            .filter(|name| !name.is_empty())
+            .cloned()
+            .unwrap_or_else(|| format!("class {class}"))
+    }
+}
+
+/// Something that writes frames. Files go to the batch when they are complete.
+pub(super) trait Writer: Send {
+    /// Takes a frame. After an error nothing more is asked of the writer.
+    fn frame(&mut self, item: &Item<'_>, files: &mut Batch) -> Result<()>;
+
+    /// Completes what goes over many frames.
+    fn finish(self: Box<Self>, _: &mut Batch) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A writer of one file per frame.
+struct PerFrame<F>(F);
+
+impl<F: Fn(&Item<'_>, &mut Batch) -> Result<()> + Send> Writer for PerFrame<F> {
+    fn frame(&mut self, item: &Item<'_>, files: &mut Batch) -> Result<()> {
+        (self.0)(item, files)
+    }
+}
+
+/// The outputs of a run or a recording in one folder.
+pub struct Results {
+    columns: Columns,
+    writers: Vec<Box<dyn Writer>>,
+    /// Files of complete frames that have no name yet, and since when.
+    waiting: Batch,
+    since: Option<Instant>,
+}
+
+impl Results {
+    /// Outputs in `folder`, which exists.
+    ///
+    /// # Errors
+    /// [`Error::Output`] when nothing can be written there.
+    pub fn open(folder: &Path, settings: &Settings) -> Result<Self> {
+        let mut formats = settings.formats.clone();
+        formats.sort();
+        formats.dedup();
+        let writers = formats.into_iter().map(|format| writer(format, folder, settings)).collect::<Result<_>>()?;
+        Ok(Results { columns: settings.columns.clone(), writers, waiting: Batch::default(), since: None })
+    }
+
+    /// Writes a frame.
+    ///
+    /// # Errors
+    /// [`Error::Output`], of a full disk for instance: nothing of this frame appears, the files of the frames before do, and the collections are
+    /// lost. [`Error::Usage`] for a frame with a column that was not announced in [`Settings::columns`].
+    pub fn frame(&mut self, item: &Item<'_>) -> Result<()> {
+        if let Some(extra) = item.extra.iter().find(|extra| !self.columns.extra.contains(&extra.name)) {
+            let known = self.columns.extra.join(", ");
+            let (frame, column) = (item.name, &extra.name);
+            return Err(Error::usage(format!("{frame}: a column `{column}`, expected one of: {known}")));
+        }
+        let mut files = Batch::default();
+        if let Err(error) = self.writers.iter_mut().try_for_each(|writer| writer.frame(item, &mut files)) {
+            self.writers.clear();
+            drop(files);
+            // The first error is the one to tell.
+            let _ = self.commit();
+            return Err(error);
+        }
+        self.waiting.append(files);
+        if self.since.get_or_insert_with(Instant::now).elapsed() >= LONGEST_WAIT {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Completes all files; returns the collections' paths.
+    ///
+    /// # Errors
+    /// [`Error::Output`]; nothing incomplete is left behind.
+    pub fn finish(mut self) -> Result<Vec<PathBuf>> {
+        self.commit()?;
+        let mut files = Batch::default();
+        for writer in std::mem::take(&mut self.writers) {
+            writer.finish(&mut files)?;
+        }
+        let paths = files.paths();
+        files.commit()?;
+        Ok(paths)
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.since = None;
+        std::mem::take(&mut self.waiting).commit()
+    }
+}
+
+impl Drop for Results {
+    fn drop(&mut self) {
+        // Whoever drops results unfinished has an error of their own; complete frames are kept all the same.
+        let _ = self.commit();
+    }
+}
+
+fn writer(format: Format, folder: &Path, settings: &Settings) -> Result<Box<dyn Writer>> {
+    let columns = settings.columns.clone();
+    let own = settings.clone();
+    let at = folder.to_path_buf();
+    let path = move |item: &Item<'_>, ending: &str| at.join(format!("{}{ending}", item.name));
+    Ok(match format {
+        Format::Masks => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
+            files.write(&path(item, "_mask.png"), |w| picture::encode_mask(w, item.mask))
+        })),
+        Format::Labels => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
+            let labels = &item.found.labels;
+            files.write(&path(item, "_labels.png"), |w| {
+                picture::encode_labels(w, labels, item.image.width(), LabelFormat::Png)
+            })
+        })),
+        Format::LabelTiff => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
+            let labels = &item.found.labels;
+            files.write(&path(item, "_labels.tif"), |w| {
+                picture::encode_labels(w, labels, item.image.width(), LabelFormat::Tiff)
+            })
+        })),
+        Format::Overlay => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
+            files.write(&path(item, "_overlay.png"), |w| overlay::encode(w, item.image, &item.found.labels))
+        })),
+        Format::Geojson => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
+            files.write(&path(item, ".geojson"), |w| geojson::encode(w, item, &own))
+        })),
+        Format::OmeTiff => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
+            files.write(&path(item, ".ome.tif"), |w| ome_tiff::encode(w, item))
+        })),
+        #[cfg(feature = "zarr")]
+        Format::OmeZarr => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
+            super::ome_zarr::write(&path(item, ".ome.zarr"), item, files)
+        })),
+        Format::Csv => Box::new(Table::csv(&folder.join("objects.csv"), columns)?),
+        Format::Jsonl => Box::new(Table::json_lines(&folder.join("objects.jsonl"), columns)?),
+        Format::Ecotaxa => Box::new(EcoTaxa::new(&folder.join("ecotaxa.zip"), own)?),
+        Format::Roi => Box::new(imagej::Rois::new(folder)),
+        Format::Coco => Box::new(coco::Coco::new(&folder.join("coco.json"), own)?),
+    })
+}
