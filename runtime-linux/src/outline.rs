@@ -34,6 +34,16 @@ impl Ring {
             .sum();
         twice / 2
     }
+
+    /// Whether the pixel below and right of `corner` lies within: whether a line from it to the left crosses the ring an odd number of times.
+    fn surrounds(&self, corner: Corner) -> bool {
+        let next = self.0.iter().cycle().skip(1);
+        let crossings = self.0.iter().zip(next).filter(|(a, b)| {
+            let rows = a[1].min(b[1])..a[1].max(b[1]);
+            a[0] <= corner[0] && rows.contains(&corner[1])
+        });
+        crossings.count() % 2 == 1
+    }
 }
 
 /// One piece of an object.
@@ -43,6 +53,8 @@ pub struct Polygon {
     pub outer: Ring,
     /// The boundaries of its holes, counter-clockwise.
     pub holes: Vec<Ring>,
+    /// How many of the holes, the first ones, are bays: they meet what is outside in a corner.
+    bays: usize,
 }
 
 impl Polygon {
@@ -50,6 +62,25 @@ impl Polygon {
     pub fn area(&self) -> i64 {
         self.outer.area() + self.holes.iter().map(Ring::area).sum::<i64>()
     }
+
+    /// A pixel of the piece: the first in scan-line order.
+    fn first_pixel(&self) -> Corner {
+        self.outer.0.iter().copied().min_by_key(|corner| (corner[1], corner[0])).unwrap_or_default()
+    }
+}
+
+/// The pixels of an object and of its holes, as `area_filled` of scikit-image counts them: bays are no holes, and a piece within a hole of
+/// another counts with that hole.
+pub fn filled_area(polygons: &[Polygon]) -> i64 {
+    let within = |piece: &Polygon| {
+        polygons.len() > 1
+            && polygons
+                .iter()
+                .flat_map(|other| &other.holes[other.bays..])
+                .any(|hole| hole.surrounds(piece.first_pixel()))
+    };
+    let filled = |piece: &Polygon| piece.outer.area() + piece.holes[..piece.bays].iter().map(Ring::area).sum::<i64>();
+    polygons.iter().filter(|piece| !within(piece)).map(filled).sum()
 }
 
 /// The polygons of every label of an image of `labels.len() / width` rows: those of label `l` at index `l - 1`, the piece whose first pixel
@@ -182,7 +213,10 @@ impl<'l> Walks<'l> {
             }
         }
         match outer {
-            Some(outer) => self.pieces.push((label, Polygon { outer, holes })),
+            Some(outer) => {
+                let bays = holes.len();
+                self.pieces.push((label, Polygon { outer, holes, bays }))
+            }
             None => self.pieces[piece as usize].1.holes.append(&mut holes),
         }
     }
@@ -265,7 +299,7 @@ mod tests {
     #[test]
     fn a_pixel_is_a_square() {
         let found = traced(&["000", "010"]);
-        assert_eq!(found, [[Polygon { outer: Ring(vec![[2, 1], [2, 2], [1, 2], [1, 1]]), holes: vec![] }]]);
+        assert_eq!(found, [[Polygon { outer: Ring(vec![[2, 1], [2, 2], [1, 2], [1, 1]]), holes: vec![], bays: 0 }]]);
     }
 
     #[test]
@@ -296,14 +330,25 @@ mod tests {
         assert_eq!((found[0][0].outer.area(), found[0][0].holes.len()), (8, 1));
     }
 
-    /// Even-odd: whether the centre of a pixel lies within the polygon.
     fn within(polygon: &Polygon, x: usize, y: usize) -> bool {
         let rings = std::iter::once(&polygon.outer).chain(&polygon.holes);
-        let crossings = rings.flat_map(|ring| ring.0.iter().zip(ring.0.iter().cycle().skip(1))).filter(|(a, b)| {
-            let (low, high) = (a[1].min(b[1]) as usize, a[1].max(b[1]) as usize);
-            a[0] == b[0] && a[0] as usize <= x && (low..high).contains(&y)
-        });
-        crossings.count() % 2 == 1
+        rings.filter(|ring| ring.surrounds([x as u32, y as u32])).count() % 2 == 1
+    }
+
+    /// All that the background cannot reach from outside, in eight directions.
+    fn filled(labels: &[u16], width: usize, label: u16) -> usize {
+        let (wide, high) = (width + 2, labels.len() / width + 2);
+        let inside = |x: usize, y: usize| {
+            (1..=width).contains(&x) && (1..high - 1).contains(&y) && labels[(y - 1) * width + x - 1] == label
+        };
+        let mut reached = vec![false; wide * high];
+        let mut open = vec![(0, 0)];
+        while let Some((x, y)) = open.pop() {
+            if x < wide && y < high && !inside(x, y) && !std::mem::replace(&mut reached[y * wide + x], true) {
+                open.extend((0..9).map(|step| ((x + step % 3).wrapping_sub(1), (y + step / 3).wrapping_sub(1))));
+            }
+        }
+        reached.iter().filter(|&&reached| !reached).count()
     }
 
     #[test]
@@ -319,6 +364,7 @@ mod tests {
             for (polygons, label) in found.iter().zip(1..) {
                 let area: i64 = polygons.iter().map(Polygon::area).sum();
                 assert_eq!(area, pixels.get(&label).copied().unwrap_or(0));
+                assert_eq!(filled_area(polygons) as usize, filled(&labels, width, label));
                 for polygon in polygons {
                     assert!(polygon.outer.area() > 0 && polygon.holes.iter().all(|hole| hole.area() < 0));
                     for ring in std::iter::once(&polygon.outer).chain(&polygon.holes) {
@@ -340,8 +386,8 @@ mod tests {
     }
 
     #[test]
-    fn a_checkerboard_of_holes_takes_no_longer_than_its_pixels() {
-        // Every hole meets four others: one boundary of a hundred thousand corners, in as many rings.
+    fn a_boundary_meets_itself_a_hundred_thousand_times() {
+        // Holes that meet in rows, from corner to corner.
         let side = 601;
         let labels: Vec<u16> = (0..side * side)
             .map(|p| {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use microtome_core::plan::Task;
 use serde::Serialize;
 
 use super::progress::Progress;
@@ -80,8 +81,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let mut settings = args.settings()?;
     let machine = Arc::new(Machine::new(&args.machine)?);
     let model = Model::open(&args.model, &args.options, &mut complain)?;
-    // A float model has classes without names.
-    settings.classes = model.plan().map(|plan| plan.classes().map(String::from).collect()).unwrap_or_default();
+    settings.classes = classes(&model);
     let mut engine = model.into_engine(&machine).map_err(|e| Error::model(&args.model, e))?;
     task(&engine.post()).map_err(|e| Error::model(&args.model, e))?;
     make_folder(&args.out)?;
@@ -104,6 +104,18 @@ pub fn run(args: &Args) -> Result<Outcome> {
         summary.say(&args.out)?
     }
     Ok(Outcome::of(summary.failed_inputs))
+}
+
+/// The names of the classes that objects can be of. A float model has none.
+fn classes(model: &Model) -> Vec<String> {
+    let Ok(plan) = model.plan() else { return Vec::new() };
+    let mut names: Vec<String> = plan.classes().map(String::from).collect();
+    if let Task::InteriorBorder { border, .. } = plan.post().task
+        && let Some(name) = names.get_mut(usize::from(border))
+    {
+        name.clear();
+    }
+    names
 }
 
 impl Args {

@@ -29,7 +29,8 @@ impl Coco {
         let mut writer = BufWriter::new(Temporary::for_path(path)?);
         writer.write_all(b"{\"annotations\":[").map_err(|e| Error::output(path, e))?;
         // Also a class that no object has is a category, or files of two runs could not be joined.
-        let classes = (1..settings.classes.len()).filter_map(|class| class.try_into().ok()).collect();
+        let named = (0..=u8::MAX).zip(&settings.classes).skip(1).filter(|(_, name)| !name.is_empty());
+        let classes = named.map(|(class, _)| class).collect();
         Ok(Coco { path: path.into(), writer, settings, images: Vec::new(), annotations: 0, classes })
     }
 
@@ -149,9 +150,8 @@ mod tests {
         assert_eq!(annotation(0)["segmentation"]["counts"], json!([0, 3, 1, 1, 1, 1, 1, 3, 13]));
         assert_eq!(annotation(1)["segmentation"].as_array().unwrap().len(), 2);
         assert_eq!(annotation(1)["bbox"], json!([4, 1, 2, 2]));
-        let names: Vec<_> = json["categories"].as_array().unwrap().iter().map(|c| (&c["id"], &c["name"])).collect();
-        assert_eq!(format!("{names:?}").matches("String").count(), 3);
-        assert_eq!(json["categories"][1], json!({ "id": 2, "name": "class 2" }));
+        let category = |id: u8, name: &str| json!({ "id": id, "name": name });
+        assert_eq!(json["categories"], json!([category(1, "cell"), category(2, "class 2"), category(3, "never")]));
         assert_eq!(json["images"][0]["file_name"], "f");
     }
 }

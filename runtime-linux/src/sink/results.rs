@@ -19,7 +19,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// The outputs; each is written once, however often it is named.
     pub formats: Vec<Format>,
-    /// The names of the model's classes, from class 0; see [`class_name`](Self::class_name).
+    /// The names of the model's classes, from class 0; empty for a class that no object is of. See [`class_name`](Self::class_name).
     pub classes: Vec<String>,
     /// The columns of tables.
     pub columns: Columns,

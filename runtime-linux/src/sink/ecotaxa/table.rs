@@ -5,6 +5,7 @@ use std::f64::consts::PI;
 use microtome_core::measure::Object;
 
 use super::super::{Item, Settings};
+use crate::outline::filled_area;
 
 /// What EcoTaxa takes a column for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +109,7 @@ impl Table {
         let subject = Subject {
             object,
             label,
-            filled: item.polygons(label).iter().map(|polygon| polygon.outer.area() as f64).sum(),
+            filled: filled_area(item.polygons(label)) as f64,
             width: (bounds.right - bounds.left).into(),
             height: (bounds.bottom - bounds.top).into(),
         };

@@ -3,6 +3,8 @@
 //! The bar stands on a white foot of 31 rows, as ZooProcess has it, so that programs which cut that foot off find the picture above. Frames of
 //! 16 bits are stretched, the same for all objects of a frame; frames of 8 bits keep their values.
 
+use std::ops::Range;
+
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use microtome_core::measure::Object;
@@ -60,10 +62,8 @@ impl<'v> Vignettes<'v> {
         let [left, top, right, bottom] = [bounds.left, bounds.top, bounds.right, bounds.bottom].map(usize::from);
         let margin = MARGIN.max((right - left).max(bottom - top) / 10);
         let foot = self.item.pixel_size_um;
-        // Narrow ones show more of what is beside them, before they are filled up with white.
         let least = if foot.is_some() { NARROWEST } else { 0 };
-        let beside = margin.max((least.saturating_sub(right - left)).div_ceil(2));
-        let columns = left.saturating_sub(beside)..(right + beside).min(image.width());
+        let columns = window(left..right, margin, least, image.width());
         let rows = top.saturating_sub(margin)..(bottom + margin).min(image.height());
         let mut picture =
             Picture::white(rows.len() + foot.map_or(0, |_| FOOT), columns.len().max(least), image.channels().count());
@@ -81,6 +81,14 @@ impl<'v> Vignettes<'v> {
         }
         picture
     }
+}
+
+/// `object` with a margin on both sides, and more of what is beside it where that is less than `least`, as far as the frame goes.
+fn window(object: Range<usize>, margin: usize, least: usize, end: usize) -> Range<usize> {
+    let margin = margin.max(least.saturating_sub(object.len()).div_ceil(2));
+    let last = (object.end + margin).min(end);
+    let first = object.start.saturating_sub(margin).min(last.saturating_sub(least));
+    first..last.max(first + least).min(end)
 }
 
 struct Picture {
@@ -103,7 +111,7 @@ impl Picture {
         &mut self.samples[y * samples..][..samples]
     }
 
-    fn black(&mut self, y: usize, columns: std::ops::Range<usize>) {
+    fn black(&mut self, y: usize, columns: Range<usize>) {
         let channels = self.channels;
         self.row(y)[columns.start * channels..columns.end * channels].fill(0);
     }
@@ -165,6 +173,15 @@ mod tests {
             let (um, found) = round_length(most, pixel);
             assert_eq!((text(um).as_str(), found), (expected, pixels));
         }
+    }
+
+    #[test]
+    fn windows_stay_in_the_frame() {
+        assert_eq!(window(40..60, 8, 0, 100), 32..68);
+        assert_eq!(window(40..60, 8, 48, 100), 26..74);
+        assert_eq!(window(0..10, 8, 48, 100), 0..48);
+        assert_eq!(window(95..100, 8, 48, 100), 52..100);
+        assert_eq!(window(3..5, 8, 48, 20), 0..20);
     }
 
     #[test]
