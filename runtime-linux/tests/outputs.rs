@@ -8,7 +8,11 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{expect, plan_in};
-use microtome::source::{open, read_labels};
+use microtome::engine::Mask;
+use microtome::objects::{Found, find};
+use microtome::sink::{Columns, Format, Item, JsonLines, Results, Settings};
+use microtome::source::{Channels, Image, Samples, open, read_labels};
+use microtome_core::measure::Task;
 use serde_json::Value as Json;
 use tiff::encoder::{TiffEncoder, colortype};
 
@@ -179,7 +183,7 @@ fn ome_zarr_reads_back() {
     let array = Array::open(store.clone(), "/0").unwrap();
     let samples: Vec<u8> = array.retrieve_array_subset(&array.subset_all()).unwrap();
     let frame = open(&dir.path().join("sim/images/simulated_0000.png")).unwrap().next().unwrap().unwrap();
-    assert_eq!(frame.samples(), &microtome::source::Samples::U8(samples));
+    assert_eq!(frame.samples(), &Samples::U8(samples));
     let array = Array::open(store, "/labels/objects/0").unwrap();
     let labels: Vec<u16> = array.retrieve_array_subset(&array.subset_all()).unwrap();
     let (_, _, expected) = read_labels(&out.join("simulated_0000_labels.png")).unwrap();
@@ -238,4 +242,79 @@ fn a_full_disk_leaves_whole_files_only() {
         assert_eq!(err.lines().count(), 1, "{err}");
         assert!(names_in(&dir.path().join("full")).is_empty(), "{format}");
     }
+}
+
+/// What a recording gives its outputs of a frame of one object.
+struct Frame {
+    image: Image,
+    mask: Mask,
+    found: Found,
+}
+
+impl Frame {
+    fn new() -> Self {
+        let image = Image::new(1, 2, Channels::Grey, Samples::U8(vec![5, 7])).unwrap();
+        let mask = Mask { height: 1, width: 2, classes: vec![1, 1] };
+        let found = find(Task::Components { min_area: 1 }, &mask, &image).unwrap();
+        Frame { image, mask, found }
+    }
+
+    fn item(&self) -> Item<'_> {
+        Item::new("frame", &self.image, &self.mask, &self.found)
+    }
+}
+
+/// Appends frames to a table, in a process whose files hold eight blocks of 512 bytes; returns how many it took.
+fn frames_on_a_small_disk(path: &Path, test: &str) -> usize {
+    let line = format!("trap '' XFSZ; ulimit -f 8; exec \"$0\" --exact {test} --nocapture");
+    let output = Command::new("sh")
+        .args([Path::new("-c"), Path::new(&line), &std::env::current_exe().unwrap()])
+        .env(PATH, path)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{text}");
+    let (_, count) = text.split_once("frames: ").unwrap();
+    count.lines().next().unwrap().parse().unwrap()
+}
+
+const PATH: &str = "MICROTOME_TEST_PATH";
+
+#[test]
+fn a_growing_table_keeps_its_complete_lines_on_a_full_disk() {
+    let Some(path) = std::env::var_os(PATH) else {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("objects.jsonl");
+        let count = frames_on_a_small_disk(&path, "a_growing_table_keeps_its_complete_lines_on_a_full_disk");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(count > 4 && text.ends_with('\n') && text.lines().count() == count, "{count} frames: {text}");
+        assert!(text.lines().all(|line| serde_json::from_str::<Json>(line).unwrap()["frame"] == "frame"));
+        return;
+    };
+    let frame = Frame::new();
+    let mut lines = JsonLines::append_to(Path::new(&path), Columns::default()).unwrap();
+    let mut count = 0;
+    let error = loop {
+        match lines.frame(&frame.item()) {
+            Ok(()) => count += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(error.to_string().contains("File too large"), "{error}");
+    // It can go on when there is room again, and until then says that there is none.
+    assert!(lines.frame(&frame.item()).is_err());
+    println!("frames: {count}");
+}
+
+#[test]
+fn a_frame_that_cannot_be_written_leaves_the_frames_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let frame = Frame::new();
+    let settings = Settings { formats: vec![Format::Masks, Format::Csv], ..Settings::default() };
+    let mut results = Results::open(dir.path(), &settings).unwrap();
+    results.frame(&frame.item()).unwrap();
+    let mut lost = frame.item();
+    lost.name = "no/such/folder";
+    assert!(results.frame(&lost).unwrap_err().to_string().contains("No such file"));
+    assert_eq!(names_in(dir.path()), ["frame_mask.png"]);
 }
