@@ -1,14 +1,17 @@
-//! `microtome run`: pictures and a table of every frame of every input.
+//! `microtome run`: pictures, tables and archives of every frame of every input.
 
-use std::collections::HashSet;
+mod names;
+mod summary;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use microtome_core::plan::Task;
-use serde::Serialize;
 
+use self::names::Names;
+use self::summary::{Line, Summary};
 use super::progress::Progress;
-use super::{Outcome, complain, make_folder, say, say_json};
+use super::{Outcome, complain, make_folder, say_json};
 use crate::engine::{Engine, Model, Options, task};
 use crate::error::{Error, Result};
 use crate::machine::{self, Machine};
@@ -47,28 +50,6 @@ pub struct Args {
     options: Options,
     #[command(flatten)]
     machine: machine::Options,
-}
-
-/// What was found in one frame.
-#[derive(Serialize)]
-struct Line {
-    frame: String,
-    file: PathBuf,
-    page: usize,
-    width: usize,
-    height: usize,
-    objects: usize,
-    mean_area_px: Option<f64>,
-    ms: f64,
-}
-
-#[derive(Serialize)]
-struct Summary {
-    frames: Vec<Line>,
-    failed_inputs: usize,
-    objects_csv: Option<PathBuf>,
-    /// Files that go over many frames.
-    collections: Vec<PathBuf>,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -201,53 +182,6 @@ impl Frames<'_> {
             mean_area_px: (!objects.is_empty()).then(|| area / objects.len() as f64),
             ms: made.elapsed.as_secs_f64() * 1000.0,
         });
-        Ok(())
-    }
-}
-
-/// Names that outputs have.
-#[derive(Default)]
-struct Names(HashSet<String>);
-
-impl Names {
-    /// A name for the outputs of a file, or of the stack in it: its stem, and a number where two folders have files of the same name.
-    fn file(&mut self, file: &Path) -> String {
-        self.unique(file.file_stem().unwrap_or_default().to_string_lossy().into_owned())
-    }
-
-    /// A name for the outputs of one page.
-    fn page(&mut self, page: Page<'_>) -> String {
-        self.unique(format!("{}_p{:04}", page.stack, page.number))
-    }
-
-    fn unique(&mut self, wanted: String) -> String {
-        let mut name = wanted.clone();
-        let mut copies = 1;
-        while !self.0.insert(name.clone()) {
-            copies += 1;
-            name = format!("{wanted}-{copies}");
-        }
-        name
-    }
-}
-
-impl Summary {
-    fn say(&self, out: &Path) -> Result<()> {
-        say(format_args!("{:<32} {:>11} {:>8} {:>10} {:>9}", "frame", "size", "objects", "mean area", "ms"))?;
-        for line in &self.frames {
-            let size = format!("{}x{}", line.width, line.height);
-            let area = line.mean_area_px.map_or_else(|| "-".into(), |area| format!("{area:.1} px"));
-            say(format_args!("{:<32} {size:>11} {:>8} {area:>10} {:>9.1}", line.frame, line.objects, line.ms))?;
-        }
-        let objects: usize = self.frames.iter().map(|line| line.objects).sum();
-        let frames = self.frames.len();
-        match &self.objects_csv {
-            Some(table) => say(format_args!("\n{objects} objects in {frames} frames; table: {}", table.display()))?,
-            None => say(format_args!("\n{objects} objects in {frames} frames; outputs: {}", out.display()))?,
-        }
-        if self.failed_inputs > 0 {
-            say(format_args!("{} inputs failed", self.failed_inputs))?;
-        }
         Ok(())
     }
 }

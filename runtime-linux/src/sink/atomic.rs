@@ -157,7 +157,7 @@ fn replace(folder: TempDir, path: &Path) -> io::Result<()> {
 }
 
 /// The folder of a file; a bare name lies in the current one.
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -75,6 +75,13 @@ mod tests {
     }
 
     #[test]
+    fn results_can_be_written_by_another_thread() {
+        fn can_move<T: Send>(_: T) {}
+        let dir = tempfile::tempdir().unwrap();
+        can_move(Results::open(dir.path(), &Settings::default()).unwrap());
+    }
+
+    #[test]
     fn a_column_must_be_announced() {
         let dir = tempfile::tempdir().unwrap();
         let sample = Sample::new();

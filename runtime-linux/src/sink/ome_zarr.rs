@@ -1,6 +1,6 @@
 //! OME-Zarr 0.5: the frame as an image with axes (c,) y, x, and its labels below it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
@@ -9,7 +9,8 @@ use zarrs::array::{ArrayBuilder, DataType, Element, FillValue, data_type};
 use zarrs::filesystem::FilesystemStore;
 use zarrs::group::GroupBuilder;
 
-use super::atomic::{temporary_folder, underlying};
+use super::atomic::{folder_of, temporary_folder, underlying};
+use super::results::Writer;
 use super::{Batch, Item};
 use crate::error::{Error, Result};
 use crate::source::{Channels, Samples};
@@ -22,13 +23,25 @@ const LABELS: &str = "objects";
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Writes the folder that will be `path`.
-pub(super) fn write(path: &Path, item: &Item<'_>, files: &mut Batch) -> Result<()> {
-    let fail = |e: Failure| Error::output(path, underlying(e));
-    let folder = temporary_folder(path.parent().unwrap_or(Path::new("."))).map_err(|e| fail(e.into()))?;
-    fill(folder.path(), item).map_err(fail)?;
-    files.add_folder(path, folder);
-    Ok(())
+pub(super) struct OmeZarr {
+    folder: PathBuf,
+}
+
+impl OmeZarr {
+    pub fn new(folder: &Path) -> Self {
+        OmeZarr { folder: folder.into() }
+    }
+}
+
+impl Writer for OmeZarr {
+    fn frame(&mut self, item: &Item<'_>, files: &mut Batch) -> Result<()> {
+        let path = self.folder.join(format!("{}.ome.zarr", item.name));
+        let fail = |e: Failure| Error::output(&path, underlying(e));
+        let folder = temporary_folder(folder_of(&path)).map_err(|e| fail(e.into()))?;
+        fill(folder.path(), item).map_err(fail)?;
+        files.add_folder(&path, folder);
+        Ok(())
+    }
 }
 
 fn fill(folder: &Path, item: &Item<'_>) -> Result<(), Failure> {

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::atomic::Target;
 use super::ecotaxa::{EcoTaxa, Metadata};
 use super::table::Table;
 use super::{Batch, Columns, Format, Item, LabelFormat, coco, geojson, imagej, ome_tiff, overlay, picture};
@@ -49,12 +50,23 @@ pub(super) trait Writer: Send {
     }
 }
 
-/// A writer of one file per frame.
-struct PerFrame<F>(F);
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-impl<F: Fn(&Item<'_>, &mut Batch) -> Result<()> + Send> Writer for PerFrame<F> {
+/// How one file says what is known of a frame.
+type Encode = fn(&mut Target<'_>, &Item<'_>, &Settings) -> Result<(), Failure>;
+
+/// A writer of one file per frame, named by the frame and an ending.
+struct PerFrame {
+    folder: PathBuf,
+    ending: &'static str,
+    encode: Encode,
+    settings: Settings,
+}
+
+impl Writer for PerFrame {
     fn frame(&mut self, item: &Item<'_>, files: &mut Batch) -> Result<()> {
-        (self.0)(item, files)
+        let path = self.folder.join(format!("{}{}", item.name, self.ending));
+        files.write(&path, |w| (self.encode)(w, item, &self.settings))
     }
 }
 
@@ -135,43 +147,29 @@ impl Drop for Results {
 }
 
 fn writer(format: Format, folder: &Path, settings: &Settings) -> Result<Box<dyn Writer>> {
-    let columns = settings.columns.clone();
-    let own = settings.clone();
-    let at = folder.to_path_buf();
-    let path = move |item: &Item<'_>, ending: &str| at.join(format!("{}{ending}", item.name));
+    let per_frame = |ending, encode: Encode| -> Box<dyn Writer> {
+        Box::new(PerFrame { folder: folder.into(), ending, encode, settings: settings.clone() })
+    };
+    let (columns, own) = (settings.columns.clone(), settings.clone());
     Ok(match format {
-        Format::Masks => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
-            files.write(&path(item, "_mask.png"), |w| picture::encode_mask(w, item.mask))
-        })),
-        Format::Labels => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
-            let labels = &item.found.labels;
-            files.write(&path(item, "_labels.png"), |w| {
-                picture::encode_labels(w, labels, item.image.width(), LabelFormat::Png)
-            })
-        })),
-        Format::LabelTiff => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
-            let labels = &item.found.labels;
-            files.write(&path(item, "_labels.tif"), |w| {
-                picture::encode_labels(w, labels, item.image.width(), LabelFormat::Tiff)
-            })
-        })),
-        Format::Overlay => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
-            files.write(&path(item, "_overlay.png"), |w| overlay::encode(w, item.image, &item.found.labels))
-        })),
-        Format::Geojson => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
-            files.write(&path(item, ".geojson"), |w| geojson::encode(w, item, &own))
-        })),
-        Format::OmeTiff => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
-            files.write(&path(item, ".ome.tif"), |w| ome_tiff::encode(w, item))
-        })),
+        Format::Masks => per_frame("_mask.png", |w, item, _| Ok(picture::encode_mask(w, item.mask)?)),
+        Format::Labels => per_frame("_labels.png", |w, item, _| encode_labels(w, item, LabelFormat::Png)),
+        Format::LabelTiff => per_frame("_labels.tif", |w, item, _| encode_labels(w, item, LabelFormat::Tiff)),
+        Format::Overlay => {
+            per_frame("_overlay.png", |w, item, _| Ok(overlay::encode(w, item.image, &item.found.labels)?))
+        }
+        Format::Geojson => per_frame(".geojson", |w, item, settings| Ok(geojson::encode(w, item, settings)?)),
+        Format::OmeTiff => per_frame(".ome.tif", |w, item, _| Ok(ome_tiff::encode(w, item)?)),
         #[cfg(feature = "zarr")]
-        Format::OmeZarr => Box::new(PerFrame(move |item: &Item<'_>, files: &mut Batch| {
-            super::ome_zarr::write(&path(item, ".ome.zarr"), item, files)
-        })),
+        Format::OmeZarr => Box::new(super::ome_zarr::OmeZarr::new(folder)),
         Format::Csv => Box::new(Table::csv(&folder.join("objects.csv"), columns)?),
         Format::Jsonl => Box::new(Table::json_lines(&folder.join("objects.jsonl"), columns)?),
         Format::Ecotaxa => Box::new(EcoTaxa::new(&folder.join("ecotaxa.zip"), own)?),
         Format::Roi => Box::new(imagej::Rois::new(folder)),
         Format::Coco => Box::new(coco::Coco::new(&folder.join("coco.json"), own)?),
     })
+}
+
+fn encode_labels(to: &mut Target<'_>, item: &Item<'_>, format: LabelFormat) -> Result<(), Failure> {
+    picture::encode_labels(to, &item.found.labels, item.image.width(), format)
 }

@@ -18,7 +18,7 @@ use table::Table;
 use vignette::Vignettes;
 
 use super::archive::Archive;
-use super::atomic::underlying;
+use super::atomic::{folder_of, underlying};
 use super::results::Writer;
 use super::{Batch, Item, Settings};
 use crate::error::{Error, Result};
@@ -35,9 +35,8 @@ impl EcoTaxa {
     pub fn new(path: &Path, settings: Settings) -> Result<Self> {
         let fail = |e: io::Error| Error::output(path, underlying(e.into()));
         let archive = Archive::new(path)?;
-        let folder = path.parent().unwrap_or(Path::new("."));
         let table = Table::new(&settings);
-        let mut lines = BufWriter::new(tempfile::tempfile_in(folder).map_err(fail)?);
+        let mut lines = BufWriter::new(tempfile::tempfile_in(folder_of(path)).map_err(fail)?);
         lines.write_all(&table.header()).map_err(fail)?;
         Ok(EcoTaxa { path: path.into(), settings, archive, table, lines })
     }
