@@ -321,4 +321,6 @@ fn a_frame_that_cannot_be_written_leaves_the_frames_before() {
     lost.name = "no/such/folder";
     assert!(results.frame(&lost).unwrap_err().to_string().contains("No such file"));
     assert_eq!(names_in(dir.path()), ["frame_mask.png"]);
+    assert!(results.frame(&frame.item()).unwrap_err().to_string().ends_with("an output failed before"));
+    assert!(results.finish().is_err());
 }

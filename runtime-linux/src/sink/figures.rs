@@ -63,7 +63,7 @@ impl Subject<'_> {
 
 type Figure = (&'static str, for<'s> fn(&Subject<'s>) -> Value<'s>);
 
-/// Which object it is; positions are in pixels from the centre of the first pixel, and the box's `max` sides are exclusive.
+/// Which object it is, and what core measures of it: positions in pixels from the centre of the first pixel, the box's `max` sides exclusive.
 const FIGURES: [Figure; 25] = [
     ("frame", |s| Value::Text(s.item.name)),
     ("label", |s| Value::Whole(s.label as i64)),

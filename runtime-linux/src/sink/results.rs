@@ -1,7 +1,7 @@
 //! All that is written of a run or a recording.
 //!
-//! Files of a frame (pictures, polygons) appear when the frame is complete, at the latest a second later; collections (tables, archives) when
-//! all is finished. Either appears whole or not at all.
+//! Files of a frame (pictures, polygons) appear when the frame is complete; where frames come faster than one a second, those of about a second
+//! appear together. Collections (tables, archives) appear when all is finished. Either appears whole or not at all.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ use super::table::Table;
 use super::{Batch, Columns, Format, Item, LabelFormat, coco, geojson, imagej, ome_tiff, overlay, picture};
 use crate::error::{Error, Result};
 
-/// Waiting for the disk after every frame would cost an SD card more than the frame itself.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// Waiting for the disk after every frame would take an SD card longer than the frame itself.
+const BETWEEN_COMMITS: Duration = Duration::from_secs(1);
 
 /// What to write, and what is the same for all frames.
 #[derive(Debug, Clone, Default)]
@@ -72,11 +72,13 @@ impl Writer for PerFrame {
 
 /// The outputs of a run or a recording in one folder.
 pub struct Results {
+    folder: PathBuf,
     columns: Columns,
     writers: Vec<Box<dyn Writer>>,
-    /// Files of complete frames that have no name yet, and since when.
+    /// Files of complete frames that have no name yet.
     waiting: Batch,
-    since: Option<Instant>,
+    committed: Option<Instant>,
+    failed: bool,
 }
 
 impl Results {
@@ -89,22 +91,32 @@ impl Results {
         formats.sort();
         formats.dedup();
         let writers = formats.into_iter().map(|format| writer(format, folder, settings)).collect::<Result<_>>()?;
-        Ok(Results { columns: settings.columns.clone(), writers, waiting: Batch::default(), since: None })
+        Ok(Results {
+            folder: folder.into(),
+            columns: settings.columns.clone(),
+            writers,
+            waiting: Batch::default(),
+            committed: None,
+            failed: false,
+        })
     }
 
     /// Writes a frame.
     ///
     /// # Errors
     /// [`Error::Output`], of a full disk for instance: nothing of this frame appears, the files of the frames before do, and the collections are
-    /// lost. [`Error::Usage`] for a frame with a column that was not announced in [`Settings::columns`].
+    /// lost; no further frame is taken. [`Error::Usage`] for a frame with a column that was not announced in [`Settings::columns`].
     pub fn frame(&mut self, item: &Item<'_>) -> Result<()> {
         if let Some(extra) = item.extra.iter().find(|extra| !self.columns.extra.contains(&extra.name)) {
             let known = self.columns.extra.join(", ");
             let (frame, column) = (item.name, &extra.name);
             return Err(Error::usage(format!("{frame}: a column `{column}`, expected one of: {known}")));
         }
+        self.check()?;
         let mut files = Batch::default();
         if let Err(error) = self.writers.iter_mut().try_for_each(|writer| writer.frame(item, &mut files)) {
+            self.failed = true;
+            // What they hold makes room for the rest.
             self.writers.clear();
             drop(files);
             // The first error is the one to tell.
@@ -112,10 +124,10 @@ impl Results {
             return Err(error);
         }
         self.waiting.append(files);
-        if self.since.get_or_insert_with(Instant::now).elapsed() >= LONGEST_WAIT {
-            self.commit()?;
+        match self.committed {
+            Some(at) if at.elapsed() < BETWEEN_COMMITS => Ok(()),
+            _ => self.commit(),
         }
-        Ok(())
     }
 
     /// Completes all files; returns the collections' paths.
@@ -123,6 +135,7 @@ impl Results {
     /// # Errors
     /// [`Error::Output`]; nothing incomplete is left behind.
     pub fn finish(mut self) -> Result<Vec<PathBuf>> {
+        self.check()?;
         self.commit()?;
         let mut files = Batch::default();
         for writer in std::mem::take(&mut self.writers) {
@@ -133,9 +146,21 @@ impl Results {
         Ok(paths)
     }
 
-    fn commit(&mut self) -> Result<()> {
-        self.since = None;
-        std::mem::take(&mut self.waiting).commit()
+    /// Lets the files of all complete frames appear now: for a recording that pauses.
+    ///
+    /// # Errors
+    /// [`Error::Output`]; those files are lost then.
+    pub fn commit(&mut self) -> Result<()> {
+        let done = std::mem::take(&mut self.waiting).commit();
+        self.committed = Some(Instant::now());
+        done
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.failed {
+            true => Err(Error::output(&self.folder, std::io::Error::other("an output failed before"))),
+            false => Ok(()),
+        }
     }
 }
 
