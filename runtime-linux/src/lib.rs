@@ -33,6 +33,7 @@ pub mod live;
 pub mod machine;
 pub mod metrics;
 pub mod objects;
+pub mod outline;
 pub mod segment;
 pub mod simulate;
 pub mod sink;

@@ -1,32 +1,25 @@
 //! Outlines on the frame, for the eye.
 
-use std::path::Path;
+use std::io::Write;
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::write_whole;
-use crate::error::Result;
 use crate::source::{Channels, Histogram, Image};
 
 /// Outline colours, one object after another. Bright and saturated, so that they stand on grey frames and on stained ones; neighbours
 /// that touch rarely share one.
-const COLOURS: [[u8; 3]; 6] =
+pub(super) const COLOURS: [[u8; 3]; 6] =
     [[255, 214, 10], [0, 229, 255], [255, 64, 160], [80, 255, 80], [255, 128, 0], [150, 130, 255]];
 
 /// Frames whose shorter side is at least this many pixels get outlines of two pixels: one is lost when such a picture is scaled to a screen.
 const WIDE: usize = 900;
 
-/// Writes `image`, stretched between the percentiles 1 and 99.8 of its samples, with the outlines of `labels` drawn on their inner side, as
-/// an 8-bit RGB PNG.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn overlay(path: &Path, image: &Image, labels: &[u16]) -> Result<()> {
+/// `image`, stretched between the percentiles 1 and 99.8 of its samples, with the outlines of `labels` drawn on their inner side, as an 8-bit
+/// RGB PNG.
+pub(super) fn encode(to: impl Write, image: &Image, labels: &[u16]) -> image::ImageResult<()> {
     let pixels = draw(image, labels);
-    write_whole(path, |w| {
-        PngEncoder::new(w).write_image(&pixels, image.width() as u32, image.height() as u32, ExtendedColorType::Rgb8)
-    })
+    PngEncoder::new(to).write_image(&pixels, image.width() as u32, image.height() as u32, ExtendedColorType::Rgb8)
 }
 
 fn draw(image: &Image, labels: &[u16]) -> Vec<u8> {
@@ -55,16 +48,31 @@ fn on_outline(labels: &[u16], width: usize, index: usize, reach: usize) -> bool 
 }
 
 fn stretched(image: &Image) -> Vec<u8> {
-    // Of all samples, so that colours keep their proportions and stained frames do not clip in red.
-    let histogram = Histogram::of_samples(image);
-    let percentile = |percent| u32::from(histogram.percentile(percent));
-    let low = percentile(1.0);
-    let range = percentile(99.8).saturating_sub(low).max(1);
-    let stretch = |value: u16| ((u32::from(value).saturating_sub(low) * 255 + range / 2) / range).min(255) as u8;
+    let stretch = Stretch::of(image);
     let count = image.height() * image.width();
     match image.channels() {
-        Channels::Grey => (0..count).flat_map(|pixel| [stretch(image.sample(pixel)); 3]).collect(),
-        Channels::Rgb => (0..3 * count).map(|sample| stretch(image.sample(sample))).collect(),
+        Channels::Grey => (0..count).flat_map(|pixel| [stretch.apply(image.sample(pixel)); 3]).collect(),
+        Channels::Rgb => (0..3 * count).map(|sample| stretch.apply(image.sample(sample))).collect(),
+    }
+}
+
+/// From a frame's samples to 8 bits, between the percentiles 1 and 99.8 of all samples, so that colours keep their proportions and stained
+/// frames do not clip in red.
+pub(super) struct Stretch {
+    low: u32,
+    range: u32,
+}
+
+impl Stretch {
+    pub fn of(image: &Image) -> Self {
+        let histogram = Histogram::of_samples(image);
+        let percentile = |percent| u32::from(histogram.percentile(percent));
+        let low = percentile(1.0);
+        Stretch { low, range: percentile(99.8).saturating_sub(low).max(1) }
+    }
+
+    pub fn apply(&self, value: u16) -> u8 {
+        ((u32::from(value).saturating_sub(self.low) * 255 + self.range / 2) / self.range).min(255) as u8
     }
 }
 
