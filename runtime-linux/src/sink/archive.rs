@@ -2,6 +2,8 @@
 
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -12,14 +14,17 @@ use crate::error::{Error, Result};
 
 pub(super) struct Archive {
     path: PathBuf,
+    // Before the writer, because fields are dropped in order.
+    abandoned: Abandoned,
     zip: ZipWriter<BufWriter<Spool>>,
 }
 
 impl Archive {
     /// An empty archive that will be `path`.
     pub fn new(path: &Path) -> Result<Self> {
-        let spool = Spool { file: Temporary::for_path(path)?, failed: false };
-        Ok(Archive { path: path.into(), zip: ZipWriter::new(BufWriter::new(spool)) })
+        let abandoned = Abandoned::default();
+        let spool = Spool { file: Temporary::for_path(path)?, abandoned: Arc::clone(&abandoned.0) };
+        Ok(Archive { path: path.into(), abandoned, zip: ZipWriter::new(BufWriter::new(spool)) })
     }
 
     pub fn path(&self) -> &Path {
@@ -47,28 +52,42 @@ impl Archive {
 
     /// Completes the archive.
     pub fn finish(self, files: &mut Batch) -> Result<()> {
-        let fail = |e: io::Error| Error::output(&self.path, underlying(e.into()));
-        let buffer = self.zip.finish().map_err(|e| fail(e.into()))?;
+        let Archive { path, abandoned, zip } = self;
+        let fail = |e: io::Error| Error::output(&path, underlying(e.into()));
+        let buffer = zip.finish().map_err(|e| fail(e.into()))?;
         let spool = buffer.into_inner().map_err(|e| fail(e.into_error()))?;
-        files.add(&self.path, spool.file);
+        drop(abandoned);
+        files.add(&path, spool.file);
         Ok(())
     }
 }
 
-/// A file that fails once. A `ZipWriter` that is dropped completes its archive, and complains on standard error if it cannot, about a disk
-/// whose being full has been told already.
+/// Says that an archive will not be completed. A `ZipWriter` that is dropped would try to, and complain on standard error where it cannot, as
+/// on a disk whose being full has been told already.
+#[derive(Default)]
+struct Abandoned(Arc<AtomicBool>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// A file that takes everything and keeps nothing once a write has failed or its archive is abandoned.
 struct Spool {
     file: Temporary,
-    failed: bool,
+    abandoned: Arc<AtomicBool>,
 }
 
 impl Write for Spool {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.failed {
+        if self.abandoned.load(Relaxed) {
             return Ok(bytes.len());
         }
         let written = self.file.write(bytes);
-        self.failed = written.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::Interrupted);
+        if written.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::Interrupted) {
+            self.abandoned.store(true, Relaxed);
+        }
         written
     }
 
@@ -80,5 +99,33 @@ impl Write for Spool {
 impl Seek for Spool {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.file.seek(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_abandoned_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.zip");
+        let mut archive = Archive::new(&path).unwrap();
+        archive.store("a", b"entry").unwrap();
+        let spool = Arc::clone(&archive.abandoned.0);
+        assert!(!spool.load(Relaxed));
+        drop(archive);
+        assert!(spool.load(Relaxed));
+        assert_eq!(dir.path().read_dir().unwrap().count(), 0);
+
+        let mut files = Batch::default();
+        let mut archive = Archive::new(&path).unwrap();
+        archive.deflate("b", &mut &b"entry"[..]).unwrap();
+        archive.finish(&mut files).unwrap();
+        files.commit().unwrap();
+        let mut zip = zip::ZipArchive::new(std::fs::File::open(&path).unwrap()).unwrap();
+        let mut text = String::new();
+        zip.by_name("b").unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "entry");
     }
 }

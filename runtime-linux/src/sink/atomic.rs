@@ -36,7 +36,8 @@ pub struct Batch {
 
 /// Something complete under a temporary name.
 enum Written {
-    File(Temporary),
+    // By name only: a batch may have more files than a process may hold open.
+    File(TempPath),
     #[cfg(feature = "zarr")]
     Folder(TempDir),
 }
@@ -63,7 +64,7 @@ impl Batch {
 
     /// Takes a complete temporary file in the folder of `path`.
     pub(super) fn add(&mut self, path: &Path, file: Temporary) {
-        self.waiting.push((path.into(), Written::File(file)));
+        self.waiting.push((path.into(), Written::File(file.name)));
     }
 
     /// Takes a complete temporary folder in the folder of `path`.
@@ -93,7 +94,7 @@ impl Batch {
         let mut folders: Vec<PathBuf> = Vec::new();
         for (path, written) in self.waiting {
             let named = match written {
-                Written::File(file) => file.name.persist(&path).map_err(|e| e.error),
+                Written::File(name) => name.persist(&path).map_err(|e| e.error),
                 #[cfg(feature = "zarr")]
                 Written::Folder(folder) => replace(folder, &path),
             };
@@ -113,8 +114,8 @@ impl Batch {
 /// Waits until all that was written is on the disk. One file is cheaper alone; for more, a pass over the file system beats a wait for each.
 #[cfg(target_os = "linux")]
 fn settle(waiting: &[(PathBuf, Written)]) -> io::Result<()> {
-    if let [(_, Written::File(file))] = waiting {
-        return file.file.sync_all();
+    if let [(_, Written::File(name))] = waiting {
+        return File::open(name)?.sync_all();
     }
     let mut folders: Vec<&Path> = waiting.iter().map(|(path, _)| folder_of(path)).collect();
     folders.dedup();
@@ -133,7 +134,7 @@ fn settle(waiting: &[(PathBuf, Written)]) -> io::Result<()> {
         Ok(())
     }
     waiting.iter().try_for_each(|(_, written)| match written {
-        Written::File(file) => file.file.sync_all(),
+        Written::File(name) => File::open(name)?.sync_all(),
         #[cfg(feature = "zarr")]
         Written::Folder(folder) => below(folder.path()),
     })
