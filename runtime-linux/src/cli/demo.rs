@@ -15,7 +15,7 @@ use crate::machine::{self, Machine};
 use crate::metrics::Counts;
 use crate::segment::segment;
 use crate::simulate::{Settings, scene};
-use crate::sink::{self, LabelFormat, ObjectTable};
+use crate::sink::{self, Format, Item, Results, Settings as Outputs};
 
 const FOLDER: &str = "microtome-demo";
 const SETTINGS: Settings = Settings { seed: 1, height: 240, width: 320 };
@@ -30,7 +30,7 @@ pub fn demo(options: &machine::Options) -> Result<Outcome> {
     let arena = engine.prepare(frame).map_err(bundled)?.arena.total().unwrap_or(usize::MAX);
     let folder = Path::new(FOLDER);
     make_folder(folder)?;
-    let mut table = ObjectTable::new(&folder.join("objects.csv"))?;
+    let mut results = Results::open(folder, &Outputs { formats: Format::USUAL.into(), ..Outputs::default() })?;
     let (width, height) = (SETTINGS.width, SETTINGS.height);
     say(format_args!(
         "{FRAMES} simulated frames of {width}x{height} pixels through the bundled plan `nuclei` ({} KiB), in an arena of {} KiB,\n\
@@ -50,18 +50,14 @@ pub fn demo(options: &machine::Options) -> Result<Outcome> {
         let scene = scene(SETTINGS, number).map_err(Error::usage)?;
         let name = format!("simulated_{number:04}");
         let made = segment(&mut engine, &scene.image).map_err(bundled)?;
-        let path = |what: &str| folder.join(format!("{name}{what}.png"));
-        sink::frame(&path(""), &scene.image)?;
-        sink::mask(&path("_mask"), &made.mask)?;
-        sink::labels(&path("_labels"), &made.found.labels, width, LabelFormat::Png)?;
-        sink::overlay(&path("_overlay"), &scene.image, &made.found.labels)?;
-        table.add(&name, &made.found.objects, None)?;
+        sink::frame(&folder.join(format!("{name}.png")), &scene.image)?;
+        results.frame(&Item::new(&name, &scene.image, &made.mask, &made.found))?;
         let truth: Vec<u32> = scene.labels.iter().map(|&label| label.into()).collect();
         let counts = Counts::of(&made.found.labels, &truth);
         total += counts;
         say(format_args!("{name:<16} {} {:>7.1}", line(&counts), made.elapsed.as_secs_f64() * 1000.0))?;
     }
-    table.finish()?;
+    results.finish()?;
     say(format_args!("{:<16} {}", "all", line(&total)))?;
     say(format_args!("\nPictures and objects.csv: {FOLDER}/ (start with {FOLDER}/simulated_0000_overlay.png)"))?;
     say("Your own frames: microtome run MODEL INPUT... --out DIR; all commands: microtome --help")?;

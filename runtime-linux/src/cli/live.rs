@@ -2,8 +2,8 @@
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Outcome, say, signals, tell};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::instrument::{self, Analysis};
 #[cfg(feature = "mqtt")]
 use crate::live::mqtt;
-use crate::live::{Observation, Pipeline, Worker};
+use crate::live::{Observation, Pipeline, Recorder, Worker};
 use crate::machine::{self, Machine};
 
 /// Arguments of `microtome live`.
@@ -53,51 +53,83 @@ pub fn live(args: &Args) -> Result<Outcome> {
     let machine = Arc::new(Machine::new(&args.machine)?);
     let (model, options) = (args.model.clone(), args.options.clone());
     let analysis = Analysis::new(args.instrument.setup()?.watched());
-    let worker = move || Worker::new(machine, model, &options, analysis);
-    let pipeline = Pipeline::start(args.camera.clone().feed()?, worker)?;
-    let mut watcher = Watcher { args, start: Instant::now(), first: None };
-    #[cfg(feature = "mqtt")]
-    let mut publisher =
-        args.mqtt.as_ref().map(|address| mqtt::Publisher::start(address, |text| tell(text))).transpose()?;
-    let (mut seen, mut camera) = (0, State::Opening);
+    let failure = Arc::new(Mutex::new(None));
+    let printer = Printer {
+        json: args.json,
+        frames: args.frames.map_or(u64::MAX, NonZeroU64::get),
+        first: None,
+        #[cfg(feature = "mqtt")]
+        publisher: args.mqtt.as_ref().map(|address| mqtt::Publisher::start(address, |text| tell(text))).transpose()?,
+        failure: Arc::clone(&failure),
+    };
+    let pipeline = Pipeline::start(args.camera.clone().feed()?, move || {
+        let mut worker = Worker::new(machine, model, &options, analysis)?;
+        worker.record(Box::new(printer))?;
+        Ok(worker)
+    })?;
+    let (start, mut seen, mut camera) = (Instant::now(), 0, State::Opening);
     loop {
         let newer = pipeline.latest().newer(seen, GLANCE);
-        let over = pipeline.latest().is_closed();
-        if let Some((number, observation)) = &newer {
-            seen = *number;
-            watcher.say(observation)?;
-            #[cfg(feature = "mqtt")]
-            if let Some(publisher) = &mut publisher {
-                publisher.publish(observation);
-            }
-        }
-        watcher.camera(&pipeline, &mut camera);
+        let over = pipeline.latest().is_closed() && newer.is_none();
+        seen = newer.map_or(seen, |(number, _)| number);
+        let status = pipeline.status();
+        tell_changes(&status.camera, &mut camera);
         let enough = args.frames.is_some_and(|frames| seen >= frames.get())
-            || args.seconds.is_some_and(|seconds| watcher.start.elapsed() >= Duration::from_secs(seconds));
-        if enough || (over && newer.is_none()) || stop.load(Ordering::Relaxed) {
+            || args.seconds.is_some_and(|seconds| start.elapsed() >= Duration::from_secs(seconds));
+        if enough || over || !status.worker.recording || stop.load(Ordering::Relaxed) {
             break;
         }
     }
     let failed = pipeline.status().worker.failed;
     pipeline.stop()?;
-    Ok(Outcome::of(failed as usize))
+    let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    failure.map_or(Ok(Outcome::of(failed as usize)), Err)
 }
 
-struct Watcher<'a> {
-    args: &'a Args,
-    start: Instant,
+/// Prints, and publishes, every observation; whoever reads too slowly makes the camera's frames wait, or be dropped and counted.
+struct Printer {
+    json: bool,
+    /// Observations that are wanted.
+    frames: u64,
     /// When the first frame was done: opening a camera takes its time.
     first: Option<Instant>,
+    #[cfg(feature = "mqtt")]
+    publisher: Option<mqtt::Publisher>,
+    /// Why no line could be written.
+    failure: Arc<Mutex<Option<Error>>>,
 }
 
-impl Watcher<'_> {
+impl Recorder for Printer {
+    fn keep(&mut self, observation: &Observation) -> Result<()> {
+        if observation.number > self.frames {
+            return Ok(());
+        }
+        #[cfg(feature = "mqtt")]
+        if let Some(publisher) = &mut self.publisher {
+            publisher.publish(observation);
+        }
+        let said = if self.json { Self::say_json(observation) } else { self.say(observation) };
+        said.map_err(|error| {
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            Error::usage("standard output is closed")
+        })
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Printer {
+    fn say_json(observation: &Observation) -> Result<()> {
+        let name = observation.number.to_string();
+        let report = observation.report(&name, true);
+        say(serde_json::to_string(&report).map_err(|e| Error::Stdout(e.into()))?)
+    }
+
     fn say(&mut self, observation: &Observation) -> Result<()> {
         let Observation { number, shot, made, figures, times, counts, .. } = observation;
         let name = shot.name.clone().unwrap_or_else(|| number.to_string());
-        if self.args.json {
-            let report = observation.report(&name, true);
-            return say(serde_json::to_string(&report).map_err(|e| Error::Stdout(e.into()))?);
-        }
         let since = self.first.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
         let rate = if since > 0.0 { (*number as f64 - 1.0) / since } else { 0.0 };
         let mut more = String::new();
@@ -116,18 +148,17 @@ impl Watcher<'_> {
             counts.dropped
         ))
     }
+}
 
-    /// Tells on standard error what became of the camera, when that changed.
-    fn camera(&self, pipeline: &Pipeline, before: &mut State) {
-        let status = pipeline.status();
-        if status.camera == *before {
-            return;
-        }
-        match &status.camera {
-            State::Running { camera } => tell(format_args!("camera: {camera}")),
-            State::Waiting { reason } => tell(format_args!("{reason}; trying again")),
-            State::Opening | State::Ended => {}
-        }
-        *before = status.camera;
+/// Tells on standard error what became of the camera, when that changed.
+pub(super) fn tell_changes(now: &State, before: &mut State) {
+    if now == before {
+        return;
     }
+    match now {
+        State::Running { camera } => tell(format_args!("camera: {camera}")),
+        State::Waiting { reason } => tell(format_args!("{reason}; trying again")),
+        State::Opening | State::Ended => {}
+    }
+    *before = now.clone();
 }

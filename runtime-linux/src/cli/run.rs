@@ -1,18 +1,22 @@
-//! `microtome run`: pictures and a table of every frame of every input.
+//! `microtome run`: pictures, tables and archives of every frame of every input.
 
-use std::collections::{BTreeMap, HashSet};
+mod names;
+mod summary;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
+use microtome_core::plan::Task;
 
+use self::names::Names;
+use self::summary::{Line, Summary};
 use super::progress::Progress;
-use super::{Outcome, complain, make_folder, say, say_json};
+use super::{Outcome, complain, make_folder, say_json};
 use crate::engine::{Engine, Model, Options, task};
 use crate::error::{Error, Result};
-use crate::instrument::{self, Alarm, Analysed, Analysis, Figures, Totals};
+use crate::instrument::{self, Analysed, Analysis};
 use crate::machine::{self, Machine};
-use crate::sink::{self, LabelFormat, ObjectTable};
+use crate::sink::{Columns, Extra, Format, Item, LabelFormat, Metadata, Page, Results, Settings};
 use crate::source;
 
 /// Arguments of `microtome run`.
@@ -23,12 +27,19 @@ pub struct Args {
     /// Images, folders of images, patterns; PNG, JPEG or TIFF (all pages), 8 or 16 bits, grey or RGB
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Folder for NAME_mask.png (class indices), NAME_labels.png (one value per object), NAME_overlay.png and objects.csv
+    /// Folder for the outputs
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// File format of the label images
+    /// What to write, separated by commas
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', default_values_t = Format::USUAL)]
+    format: Vec<Format>,
+    /// File format of the label images; tiff stands for label-tiff in the place of labels
     #[arg(long, value_enum, default_value_t = LabelFormat::Png)]
     label_format: LabelFormat,
+    /// For --format ecotaxa: a TOML file with what is known of the sample, under the names of EcoTaxa's columns (sample_id,
+    /// acq_instrument, object_lat, …)
+    #[arg(long, value_name = "FILE")]
+    metadata: Option<PathBuf>,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -40,70 +51,86 @@ pub struct Args {
     machine: machine::Options,
 }
 
-/// What was found in one frame.
-#[derive(Serialize)]
-struct Line {
-    frame: String,
-    file: PathBuf,
-    page: usize,
-    width: usize,
-    height: usize,
-    objects: usize,
-    mean_area_px: Option<f64>,
-    ms: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    figures: Option<Figures>,
-}
-
-#[derive(Serialize)]
-struct Summary {
-    frames: Vec<Line>,
-    failed_inputs: usize,
-    objects_csv: PathBuf,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    totals: Option<Totals>,
-}
-
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Outcome> {
     let analysis = Analysis::new(args.instrument.setup()?);
+    let mut settings = args.settings()?;
+    settings.columns = Columns { time: false, extra: analysis.columns().map(String::from).collect() };
     let machine = Arc::new(Machine::new(&args.machine)?);
     let model = Model::open(&args.model, &args.options, &mut complain)?;
+    settings.classes = classes(&model);
     let mut engine = model.into_engine(&machine).map_err(|e| Error::model(&args.model, e))?;
     task(&engine.post()).map_err(|e| Error::model(&args.model, e))?;
     make_folder(&args.out)?;
     let (files, missing) = source::find(&args.inputs);
     let mut progress = Progress::new(files.len());
     missing.iter().for_each(|error| progress.fail(error));
-    let objects_csv = args.out.join("objects.csv");
-    let table = ObjectTable::new(&objects_csv)?;
-    let mut frames = Frames { args, analysis, table, names: HashSet::new(), lines: Vec::new() };
+    let results = Results::open(&args.out, &settings)?;
+    let mut frames = Frames { results, analysis, names: Names::default(), lines: Vec::new() };
     for file in &files {
         progress.at(file.display().to_string());
         frames.file(file, engine.as_mut(), &mut progress)?;
         progress.step();
     }
-    frames.table.finish()?;
-    let totals = frames.analysis.totals().copied();
-    let summary = Summary { frames: frames.lines, failed_inputs: progress.finish(), objects_csv, totals };
+    let collections = frames.results.finish()?;
+    let objects_csv = settings.formats.contains(&Format::Csv).then(|| args.out.join("objects.csv"));
+    let summary = Summary {
+        frames: frames.lines,
+        failed_inputs: progress.finish(),
+        objects_csv,
+        collections,
+        totals: frames.analysis.totals().copied(),
+    };
     if args.json {
         say_json(&summary)?
     } else {
-        summary.say()?
+        summary.say(&args.out)?
     }
     Ok(Outcome::of(summary.failed_inputs))
 }
 
+/// The names of the classes that objects can be of. A float model has none.
+fn classes(model: &Model) -> Vec<String> {
+    let Ok(plan) = model.plan() else { return Vec::new() };
+    let mut names: Vec<String> = plan.classes().map(String::from).collect();
+    if let Task::InteriorBorder { border, .. } = plan.post().task
+        && let Some(name) = names.get_mut(usize::from(border))
+    {
+        name.clear();
+    }
+    names
+}
+
+impl Args {
+    /// What to write, as far as the command line says it.
+    fn settings(&self) -> Result<Settings> {
+        let mut formats = self.format.clone();
+        if self.label_format == LabelFormat::Tiff {
+            formats
+                .iter_mut()
+                .filter(|format| **format == Format::Labels)
+                .for_each(|format| *format = Format::LabelTiff);
+        }
+        let metadata = match &self.metadata {
+            Some(_) if !formats.contains(&Format::Ecotaxa) => {
+                return Err(Error::usage("--metadata is for --format ecotaxa, which was not asked for"));
+            }
+            Some(path) => Metadata::read(path)?,
+            None => Metadata::default(),
+        };
+        Ok(Settings { formats, metadata, ..Settings::default() })
+    }
+}
+
 /// The outputs so far.
-struct Frames<'a> {
-    args: &'a Args,
+struct Frames {
+    results: Results,
     analysis: Analysis,
-    table: ObjectTable,
-    names: HashSet<String>,
+    names: Names,
     lines: Vec<Line>,
 }
 
-impl Frames<'_> {
+impl Frames {
     /// Segments the frames of `file`. Whatever is wrong with the file is reported; an error is one of the outputs.
     fn file(&mut self, file: &Path, engine: &mut dyn Engine, progress: &mut Progress) -> Result<()> {
         let mut pages = match source::open(file) {
@@ -113,6 +140,7 @@ impl Frames<'_> {
                 return Ok(());
             }
         };
+        let stem = self.names.file(file);
         let mut page = 0;
         while let Some(image) = pages.next() {
             page += 1;
@@ -125,97 +153,37 @@ impl Frames<'_> {
                 }
             };
             match self.analysis.frame(engine, &image) {
-                Ok(analysed) => self.frame(file, stack.then_some(page), analysed)?,
+                Ok(analysed) => {
+                    let page = stack.then_some(Page { stack: &stem, number: page });
+                    self.frame(file, &stem, page, analysed)?;
+                }
                 Err(reason) => progress.fail(&Error::input(file, reason)),
             }
         }
         Ok(())
     }
 
-    fn frame(&mut self, file: &Path, page: Option<usize>, analysed: Analysed<'_>) -> Result<()> {
-        let (image, made) = (&analysed.image, &analysed.segmentation);
-        let name = self.name(file, page);
-        let path = |what: &str| self.args.out.join(format!("{name}_{what}"));
-        let format = self.args.label_format;
-        sink::mask(&path("mask.png"), &made.mask)?;
-        sink::labels(&path(&format!("labels.{}", format.extension())), &made.found.labels, image.width(), format)?;
-        sink::overlay(&path("overlay.png"), image, &made.found.labels)?;
+    fn frame(&mut self, file: &Path, stem: &str, page: Option<Page<'_>>, analysed: Analysed<'_>) -> Result<()> {
+        let Analysed { image, segmentation: made, columns, figures } = analysed;
+        let name = page.map_or_else(|| stem.into(), |page| self.names.page(page));
+        let extra: Vec<Extra> = columns.into_iter().map(Extra::from).collect();
+        let mut item = Item::new(&name, &image, &made.mask, &made.found);
+        (item.file, item.page, item.pixel_size_um) = (Some(file), page, self.analysis.pixel_size_um());
+        item.extra = &extra;
+        self.results.frame(&item)?;
         let objects = &made.found.objects;
-        self.table.add(&name, objects, self.analysis.pixel_size_um())?;
         let area: f64 = objects.iter().map(|object| f64::from(object.area())).sum();
         self.lines.push(Line {
             frame: name,
             file: file.into(),
-            page: page.unwrap_or(1),
+            page: page.map_or(1, |page| page.number),
             width: image.width(),
             height: image.height(),
             objects: objects.len(),
             mean_area_px: (!objects.is_empty()).then(|| area / objects.len() as f64),
             ms: made.elapsed.as_secs_f64() * 1000.0,
-            figures: analysed.figures,
+            figures,
         });
-        Ok(())
-    }
-
-    /// A name for the outputs of a frame that no frame before had: the file's stem, with the page where there are several, and a number
-    /// where two folders have files of the same name.
-    fn name(&mut self, file: &Path, page: Option<usize>) -> String {
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-        let page = page.map_or_else(String::new, |page| format!("_p{page:04}"));
-        let mut name = format!("{stem}{page}");
-        let mut copies = 1;
-        while !self.names.insert(name.clone()) {
-            copies += 1;
-            name = format!("{stem}-{copies}{page}");
-        }
-        name
-    }
-}
-
-impl Summary {
-    fn say(&self) -> Result<()> {
-        say(format_args!("{:<32} {:>11} {:>8} {:>10} {:>9}", "frame", "size", "objects", "mean area", "ms"))?;
-        for line in &self.frames {
-            let size = format!("{}x{}", line.width, line.height);
-            let area = line.mean_area_px.map_or_else(|| "-".into(), |area| format!("{area:.1} px"));
-            say(format_args!("{:<32} {size:>11} {:>8} {area:>10} {:>9.1}", line.frame, line.objects, line.ms))?;
-        }
-        let objects: usize = self.frames.iter().map(|line| line.objects).sum();
-        say(format_args!(
-            "\n{objects} objects in {} frames; table: {}",
-            self.frames.len(),
-            self.objects_csv.display()
-        ))?;
-        if let Some(totals) = &self.totals {
-            self.say_totals(totals)?;
-        }
-        if self.failed_inputs > 0 {
-            say(format_args!("{} inputs failed", self.failed_inputs))?;
-        }
-        Ok(())
-    }
-
-    /// What the frames add up to, and which alarms there were.
-    fn say_totals(&self, totals: &Totals) -> Result<()> {
-        if let (Some(density), Some(ml)) = (&totals.density, totals.volume_ml) {
-            say(format_args!(
-                "{:.1} objects per mL (95 %: {:.1} to {:.1}): {} in {:.4} µL",
-                density.per_ml,
-                density.low_per_ml,
-                density.high_per_ml,
-                totals.objects,
-                1000.0 * ml
-            ))?;
-        }
-        let mut alarms: BTreeMap<Alarm, Vec<&str>> = BTreeMap::new();
-        for line in &self.frames {
-            for &alarm in line.figures.iter().flat_map(|figures| &figures.alarms) {
-                alarms.entry(alarm).or_default().push(&line.frame);
-            }
-        }
-        for (alarm, frames) in alarms {
-            say(format_args!("{alarm} in {} frames, first in {}", frames.len(), frames[0]))?;
-        }
         Ok(())
     }
 }

@@ -11,8 +11,9 @@ use crate::error::Result;
 use crate::instrument::{self, Analysis};
 use crate::live::{Pipeline, Worker};
 use crate::machine::{self, Machine};
-use crate::serve::recordings::Tables;
+use crate::serve::recordings::Written;
 use crate::serve::{Models, Parts, Recordings, Server, Station, Token};
+use crate::sink::{Columns, Format, Settings};
 
 /// Arguments of `microtome serve`.
 #[derive(clap::Args)]
@@ -47,12 +48,15 @@ pub fn serve(args: &Args) -> Result<Outcome> {
     let server = Server::bind(args.listen, args.token.clone())?;
     let first = args.model.clone().map(|path| (path, args.options.clone()));
     let models = Models::new(args.models.clone(), first)?;
-    let recordings = Recordings::new(args.out.clone(), Tables::factory())?;
     let setup = args.instrument.setup()?.watched();
     let pixel_size_um = setup.pixel_size_um;
+    let analysis = Analysis::new(setup);
+    let columns = Columns { time: true, extra: analysis.columns().map(String::from).collect() };
+    let settings = Settings { formats: vec![Format::Labels, Format::Csv], columns, ..Settings::default() };
+    let recordings = Recordings::new(args.out.clone(), Written::factory(settings))?;
     let machine = Arc::new(Machine::new(&args.machine)?);
     let (model, options) = (args.model.clone(), args.options.clone());
-    let worker = move || Worker::new(machine, model, &options, Analysis::new(setup));
+    let worker = move || Worker::new(machine, model, &options, analysis);
     let pipeline = Pipeline::start(args.camera.clone().feed()?, worker)?;
     let light = Err("no lamp is connected to this program".into());
     let parts = Parts { pipeline, models, recordings, light, pixel_size_um };

@@ -66,6 +66,10 @@ pub struct Analysis {
 /// One more number for every object: a column's name, and the values in the order of the objects.
 pub type Column = (&'static str, Vec<f64>);
 
+const FOCUS: &str = "focus";
+const TRACK: &str = "track";
+const TRACK_FRAMES: &str = "track_frames";
+
 /// What was made of a frame.
 pub struct Analysed<'i> {
     /// The frame that was segmented, and whose intensities were measured.
@@ -109,6 +113,13 @@ impl Analysis {
         self.setup.pixel_size_um
     }
 
+    /// The names of the columns that [`frame`](Self::frame) gives.
+    pub fn columns(&self) -> impl Iterator<Item = &'static str> {
+        let focus = self.setup.figures.then_some(FOCUS);
+        let track = self.tracker.is_some().then_some([TRACK, TRACK_FRAMES]);
+        focus.into_iter().chain(track.into_iter().flatten())
+    }
+
     /// Sums over the frames so far, if figures are wanted.
     pub fn totals(&self) -> Option<&Totals> {
         self.setup.figures.then_some(&self.totals)
@@ -132,12 +143,12 @@ impl Analysis {
         let mut figures = None;
         if self.setup.figures {
             let plane = Plane::of(&corrected);
-            columns.push(("focus", focus::objects(&plane, &made.found.labels, &made.found.objects)));
+            columns.push((FOCUS, focus::objects(&plane, &made.found.labels, &made.found.objects)));
             figures = Some(self.figures(&made.found, &plane, light, tracked.as_deref()));
         }
         if let Some(tracked) = tracked {
-            columns.push(("track", tracked.iter().map(|t| t.track.into()).collect()));
-            columns.push(("track_frames", tracked.iter().map(|t| t.frames.into()).collect()));
+            columns.push((TRACK, tracked.iter().map(|t| t.track.into()).collect()));
+            columns.push((TRACK_FRAMES, tracked.iter().map(|t| t.frames.into()).collect()));
         }
         made.elapsed = start.elapsed();
         Ok(Analysed { image: corrected, segmentation: made, columns, figures })

@@ -26,8 +26,9 @@ pub use worker::{Alarm, Recorder, Standing, Worker};
 use serde::Serialize;
 
 use crate::camera::{Counts, Shot};
-use crate::instrument::{Column, Figures};
+use crate::instrument::Figures;
 use crate::segment::Segmentation;
+use crate::sink::{Columns, Extra, Item};
 
 /// A frame and all that was found in it.
 pub struct Observation {
@@ -38,7 +39,7 @@ pub struct Observation {
     /// Mask, labels, objects.
     pub made: Segmentation,
     /// Further numbers of the objects.
-    pub columns: Vec<Column>,
+    pub extra: Vec<Extra>,
     /// What there is to say of the frame.
     pub figures: Option<Figures>,
     /// Side of a pixel in the sample, in µm.
@@ -47,6 +48,21 @@ pub struct Observation {
     pub times: Times,
     /// The camera's counts when the frame was taken.
     pub counts: Counts,
+}
+
+impl Observation {
+    /// As it is written; `name` is for a frame that has none of its own.
+    pub fn item<'o>(&'o self, name: &'o str) -> Item<'o> {
+        let name = self.shot.name.as_deref().unwrap_or(name);
+        let mut item = Item::new(name, &self.shot.image, &self.made.mask, &self.made.found);
+        (item.pixel_size_um, item.time, item.extra) = (self.pixel_size_um, Some(self.shot.taken), &self.extra);
+        item
+    }
+
+    /// The columns of its objects.
+    pub fn columns(&self) -> Columns {
+        Columns { time: true, extra: self.extra.iter().map(|extra| extra.name.clone()).collect() }
+    }
 }
 
 /// Where the time of a frame went, in milliseconds.

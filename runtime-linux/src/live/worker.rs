@@ -13,6 +13,7 @@ use crate::engine::{BUNDLED, BUNDLED_NAME, Engine, Model, Options, task};
 use crate::error::{Error, Result};
 use crate::instrument::{Analysed, Analysis, Totals};
 use crate::machine::Machine;
+use crate::sink::Extra;
 
 /// Whoever keeps observations. It sees every one, in order.
 pub trait Recorder: Send {
@@ -136,7 +137,7 @@ impl Worker {
             recording: self.recorder.is_some(),
             model: self.model.display().to_string(),
             alarms: [&self.frame_alarm, &self.recording_alarm].into_iter().flatten().cloned().collect(),
-            totals: self.analysis.totals().cloned(),
+            totals: self.analysis.totals().copied(),
         }
     }
 
@@ -163,8 +164,9 @@ impl Worker {
             latency_ms: ms(shot.received, Instant::now()),
         };
         let pixel_size_um = self.analysis.pixel_size_um();
+        let extra = columns.into_iter().map(Extra::from).collect();
         let mut observation =
-            Observation { number: self.done, shot, made, columns, figures, pixel_size_um, times, counts };
+            Observation { number: self.done, shot, made, extra, figures, pixel_size_um, times, counts };
         self.keep(&observation);
         observation.times.latency_ms = ms(observation.shot.received, Instant::now());
         Some(observation)

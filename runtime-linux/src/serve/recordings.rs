@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::live::{Observation, Recorder};
-use crate::sink::{LabelFormat, ObjectTable, labels};
+use crate::sink::{Extra, Item, Results, Settings};
 
 /// Makes a recorder that writes into a folder, which is there.
 pub type RecorderFactory = Box<dyn Fn(&Path) -> Result<Box<dyn Recorder>> + Send + Sync>;
@@ -125,33 +125,28 @@ fn files_in(folder: &Path) -> Vec<(Entry, PathBuf)> {
     named.collect()
 }
 
-/// Label images and a table of objects.
-pub struct Tables {
-    folder: PathBuf,
-    table: ObjectTable,
-}
+/// Everything that [`Results`] writes.
+pub struct Written(Results);
 
-impl Tables {
-    /// A factory of such recorders.
-    pub fn factory() -> RecorderFactory {
-        Box::new(|folder| {
-            let table = ObjectTable::new(&folder.join("objects.csv"))?;
-            Ok(Box::new(Tables { folder: folder.into(), table }))
-        })
+impl Written {
+    /// A factory of recorders with these settings.
+    pub fn factory(settings: Settings) -> RecorderFactory {
+        Box::new(move |folder| Ok(Box::new(Written(Results::open(folder, &settings)?))))
     }
 }
 
-impl Recorder for Tables {
+impl Recorder for Written {
     fn keep(&mut self, observation: &Observation) -> Result<()> {
-        let name = format!("{:06}", observation.number);
-        let path = self.folder.join(format!("{name}_labels.png"));
-        let found = &observation.made.found;
-        labels(&path, &found.labels, observation.shot.image.width(), LabelFormat::Png)?;
-        self.table.add(&name, &found.objects, observation.pixel_size_um)
+        let Observation { number, shot, made, columns, pixel_size_um, .. } = observation;
+        let name = format!("{number:06}");
+        let extra: Vec<Extra> = columns.iter().cloned().map(Extra::from).collect();
+        let mut item = Item::new(&name, &shot.image, &made.mask, &made.found);
+        (item.time, item.pixel_size_um, item.extra) = (Some(shot.taken), *pixel_size_um, &extra);
+        self.0.frame(&item)
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        self.table.finish()
+        self.0.finish().map(drop)
     }
 }
 
@@ -160,12 +155,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::sink::Format;
+
+    fn settings() -> Settings {
+        Settings { formats: vec![Format::Csv], ..Settings::default() }
+    }
 
     #[test]
     fn names_are_times_and_lead_nowhere_else() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
-        let recordings = Recordings::new(Some(out.clone()), Tables::factory()).unwrap();
+        let recordings = Recordings::new(Some(out.clone()), Written::factory(settings())).unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_764_169_200);
         let names: Vec<String> = (0..2)
             .map(|_| {
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn without_a_folder_nothing_is_recorded() {
-        let recordings = Recordings::new(None, Tables::factory()).unwrap();
+        let recordings = Recordings::new(None, Written::factory(settings())).unwrap();
         assert!(recordings.begin(SystemTime::now()).is_err() && recordings.list().is_empty());
     }
 }

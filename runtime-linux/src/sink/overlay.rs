@@ -1,37 +1,26 @@
 //! Outlines on the frame, for the eye.
 
 use std::io::Write;
-use std::path::Path;
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::write_whole;
-use crate::error::Result;
 use crate::source::{Channels, Histogram, Image};
 
 /// Outline colours, one object after another. Bright and saturated, so that they stand on grey frames and on stained ones; neighbours
 /// that touch rarely share one.
-const COLOURS: [[u8; 3]; 6] =
+pub(super) const COLOURS: [[u8; 3]; 6] =
     [[255, 214, 10], [0, 229, 255], [255, 64, 160], [80, 255, 80], [255, 128, 0], [150, 130, 255]];
 
 /// Frames whose shorter side is at least this many pixels get outlines of two pixels: one is lost when such a picture is scaled to a screen.
 const WIDE: usize = 900;
 
-/// Writes `image`, stretched between the percentiles 1 and 99.8 of its samples, with the outlines of `labels` drawn on their inner side, as
-/// an 8-bit RGB PNG.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn overlay(path: &Path, image: &Image, labels: &[u16]) -> Result<()> {
-    write_whole(path, |w| encode_overlay(w, image, labels))
-}
-
-/// The picture of [`overlay`], wherever it goes.
+/// `image`, stretched between the percentiles 1 and 99.8 of its samples, with the outlines of `labels` drawn on their inner side, as an 8-bit
+/// RGB PNG.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn encode_overlay(to: impl Write, image: &Image, labels: &[u16]) -> image::ImageResult<()> {
+pub fn encode(to: impl Write, image: &Image, labels: &[u16]) -> image::ImageResult<()> {
     let pixels = draw(image, labels);
     PngEncoder::new(to).write_image(&pixels, image.width() as u32, image.height() as u32, ExtendedColorType::Rgb8)
 }

@@ -1,5 +1,6 @@
 //! Masks and labels as pictures that other programs read back unchanged.
 
+use std::io::{Seek, Write};
 use std::path::Path;
 
 use image::codecs::png::PngEncoder;
@@ -20,16 +21,6 @@ pub enum LabelFormat {
     Tiff,
 }
 
-impl LabelFormat {
-    /// The file name's extension.
-    pub fn extension(self) -> &'static str {
-        match self {
-            LabelFormat::Png => "png",
-            LabelFormat::Tiff => "tif",
-        }
-    }
-}
-
 /// Writes a frame as a PNG of its own depth and channels.
 ///
 /// # Errors
@@ -48,14 +39,9 @@ pub fn frame(path: &Path, image: &Image) -> Result<()> {
     write_whole(path, |w| PngEncoder::new(w).write_image(&bytes, width, height, colour))
 }
 
-/// Writes a class mask as an 8-bit grey PNG whose values are the class indices.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn mask(path: &Path, mask: &Mask) -> Result<()> {
-    write_whole(path, |w| {
-        PngEncoder::new(w).write_image(&mask.classes, mask.width as u32, mask.height as u32, ExtendedColorType::L8)
-    })
+/// A class mask as an 8-bit grey PNG whose values are the class indices.
+pub(super) fn encode_mask(to: impl Write, mask: &Mask) -> image::ImageResult<()> {
+    PngEncoder::new(to).write_image(&mask.classes, mask.width as u32, mask.height as u32, ExtendedColorType::L8)
 }
 
 /// Writes a label image of 16 bits, `labels.len() / width` rows.
@@ -63,19 +49,25 @@ pub fn mask(path: &Path, mask: &Mask) -> Result<()> {
 /// # Errors
 /// When the file cannot be written.
 pub fn labels(path: &Path, labels: &[u16], width: usize, format: LabelFormat) -> Result<()> {
-    let height = labels.len() / width;
+    write_whole(path, |w| encode_labels(w, labels, width, format))
+}
+
+/// A label image of 16 bits, `labels.len() / width` rows.
+pub(super) fn encode_labels(
+    to: impl Write + Seek,
+    labels: &[u16],
+    width: usize,
+    format: LabelFormat,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let (width, height) = (width as u32, (labels.len() / width) as u32);
     match format {
         LabelFormat::Png => {
             let bytes: Vec<u8> = labels.iter().flat_map(|v| v.to_ne_bytes()).collect();
-            write_whole(path, |w| {
-                PngEncoder::new(w).write_image(&bytes, width as u32, height as u32, ExtendedColorType::L16)
-            })
+            PngEncoder::new(to).write_image(&bytes, width, height, ExtendedColorType::L16)?;
         }
-        LabelFormat::Tiff => write_whole(path, |w| {
-            TiffEncoder::new(w)
-                .and_then(|mut tiff| tiff.write_image::<colortype::Gray16>(width as u32, height as u32, labels))
-        }),
+        LabelFormat::Tiff => TiffEncoder::new(to)?.write_image::<colortype::Gray16>(width, height, labels)?,
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -88,12 +80,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let wanted = [0, 1, 300, 65535, 2, 0];
         for format in [LabelFormat::Png, LabelFormat::Tiff] {
-            let path = dir.path().join(format.extension());
+            let path = dir.path().join(format!("{format:?}"));
             labels(&path, &wanted, 3, format).unwrap();
             assert_eq!(read_labels(&path).unwrap(), (2, 3, wanted.map(u32::from).to_vec()));
         }
         let path = dir.path().join("mask.png");
-        mask(&path, &Mask { height: 1, width: 3, classes: vec![0, 1, 2] }).unwrap();
+        let mask = Mask { height: 1, width: 3, classes: vec![0, 1, 2] };
+        write_whole(&path, |w| encode_mask(w, &mask)).unwrap();
         assert_eq!(open(&path).unwrap().next().unwrap().unwrap().samples(), &Samples::U8(vec![0, 1, 2]));
     }
 }

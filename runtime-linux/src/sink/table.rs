@@ -1,180 +1,100 @@
-//! `objects.csv`: one line per object.
+//! `objects.csv` and `objects.jsonl`: a line per object, under their names when they are finished.
 
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use microtome_core::measure::Object;
-use serde::Serialize;
-
-use super::atomic::temporary;
+use super::atomic::Temporary;
+use super::lines::json_lines;
+use super::results::Writer;
+use super::{Batch, Columns, Item};
 use crate::error::{Error, Result};
 
-/// One object as a line of the table. Positions are in pixels from the centre of the first pixel; the box's `max` sides are exclusive.
-#[derive(Debug, Clone, Serialize)]
-#[allow(missing_docs, reason = "the names are the documentation, and the columns of the table")]
-pub struct Record<'f> {
-    pub frame: &'f str,
-    pub label: usize,
-    pub class: u8,
-    pub area_px: u32,
-    pub centroid_x: f64,
-    pub centroid_y: f64,
-    pub bbox_min_x: u16,
-    pub bbox_min_y: u16,
-    pub bbox_max_x: u16,
-    pub bbox_max_y: u16,
-    pub perimeter_px: f64,
-    pub major_axis_px: f64,
-    pub minor_axis_px: f64,
-    pub orientation_rad: f64,
-    pub eccentricity: f64,
-    pub equivalent_diameter_px: f64,
-    pub intensity_min: Option<i32>,
-    pub intensity_mean: Option<f64>,
-    pub intensity_max: Option<i32>,
-    pub touches_border: bool,
-    pub area_um2: Option<f64>,
-    pub perimeter_um: Option<f64>,
-    pub major_axis_um: Option<f64>,
-    pub minor_axis_um: Option<f64>,
-    pub equivalent_diameter_um: Option<f64>,
-}
+/// The lines that a table has of a frame.
+type Lines = fn(&Columns, &Item<'_>) -> Vec<u8>;
 
-impl<'f> Record<'f> {
-    /// The line of object `label` of `frame`; the columns in µm are empty where the pixel size is not known.
-    pub fn new(frame: &'f str, label: usize, object: &Object, pixel_size_um: Option<f64>) -> Self {
-        let (centre, bounds, ellipse, intensity) =
-            (object.centroid(), object.bounding_box(), object.ellipse(), object.intensity());
-        let um = pixel_size_um.map(|size| object.in_um(size));
-        Record {
-            frame,
-            label,
-            class: object.class(),
-            area_px: object.area(),
-            centroid_x: centre.column,
-            centroid_y: centre.row,
-            bbox_min_x: bounds.left,
-            bbox_min_y: bounds.top,
-            bbox_max_x: bounds.right,
-            bbox_max_y: bounds.bottom,
-            perimeter_px: object.perimeter(),
-            major_axis_px: ellipse.major,
-            minor_axis_px: ellipse.minor,
-            orientation_rad: ellipse.orientation,
-            eccentricity: ellipse.eccentricity,
-            equivalent_diameter_px: object.equivalent_diameter(),
-            intensity_min: intensity.map(|i| i.min),
-            intensity_mean: intensity.map(|i| i.mean),
-            intensity_max: intensity.map(|i| i.max),
-            touches_border: object.touches_border(),
-            area_um2: um.map(|o| o.area()),
-            perimeter_um: um.map(|o| o.perimeter()),
-            major_axis_um: um.map(|o| o.ellipse().major),
-            minor_axis_um: um.map(|o| o.ellipse().minor),
-            equivalent_diameter_um: um.map(|o| o.equivalent_diameter()),
-        }
-    }
-}
-
-/// A table that grows frame by frame and appears under its name when it is finished.
-pub struct ObjectTable {
+/// A table that grows frame by frame.
+pub(super) struct Table {
     path: PathBuf,
-    writer: csv::Writer<BufWriter<tempfile::NamedTempFile>>,
+    writer: BufWriter<Temporary>,
+    columns: Columns,
+    lines: Lines,
 }
 
-/// The header, for tables without objects too.
-const COLUMNS: [&str; 25] = [
-    "frame",
-    "label",
-    "class",
-    "area_px",
-    "centroid_x",
-    "centroid_y",
-    "bbox_min_x",
-    "bbox_min_y",
-    "bbox_max_x",
-    "bbox_max_y",
-    "perimeter_px",
-    "major_axis_px",
-    "minor_axis_px",
-    "orientation_rad",
-    "eccentricity",
-    "equivalent_diameter_px",
-    "intensity_min",
-    "intensity_mean",
-    "intensity_max",
-    "touches_border",
-    "area_um2",
-    "perimeter_um",
-    "major_axis_um",
-    "minor_axis_um",
-    "equivalent_diameter_um",
-];
-
-impl ObjectTable {
-    /// An empty table that will be `path`.
-    ///
-    /// # Errors
-    /// When nothing can be written in its folder.
-    pub fn new(path: &Path) -> Result<Self> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let file = temporary(folder).map_err(|e| Error::output(path, e))?;
-        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(BufWriter::new(file));
-        writer.write_record(COLUMNS).map_err(|e| Error::output(path, e.into()))?;
-        Ok(ObjectTable { path: path.into(), writer })
+impl Table {
+    pub fn csv(path: &Path, columns: Columns) -> Result<Self> {
+        let first = header(&columns);
+        Self::new(path, columns, &first, rows)
     }
 
-    /// Adds the objects of a frame; the one at index `i` has label `i + 1`.
-    ///
-    /// # Errors
-    /// When the disk is full.
-    pub fn add(&mut self, frame: &str, objects: &[Object], pixel_size_um: Option<f64>) -> Result<()> {
-        for (object, label) in objects.iter().zip(1..) {
-            let record = Record::new(frame, label, object, pixel_size_um);
-            self.writer.serialize(record).map_err(|e| Error::output(&self.path, e.into()))?;
-        }
+    pub fn json_lines(path: &Path, columns: Columns) -> Result<Self> {
+        Self::new(path, columns, &[], json_lines)
+    }
+
+    fn new(path: &Path, columns: Columns, header: &[u8], lines: Lines) -> Result<Self> {
+        let mut writer = BufWriter::new(Temporary::for_path(path)?);
+        writer.write_all(header).map_err(|e| Error::output(path, e))?;
+        Ok(Table { path: path.into(), writer, columns, lines })
+    }
+}
+
+impl Writer for Table {
+    fn frame(&mut self, item: &Item<'_>, _: &mut Batch) -> Result<()> {
+        self.writer.write_all(&(self.lines)(&self.columns, item)).map_err(|e| Error::output(&self.path, e))
+    }
+
+    fn finish(self: Box<Self>, files: &mut Batch) -> Result<()> {
+        let file = self.writer.into_inner().map_err(|e| Error::output(&self.path, e.into_error()))?;
+        files.add(&self.path, file);
         Ok(())
     }
+}
 
-    /// Puts the table under its name.
-    ///
-    /// # Errors
-    /// When the disk is full; nothing is left behind then.
-    pub fn finish(self) -> Result<()> {
-        let fail = |e: std::io::Error| Error::output(&self.path, e);
-        let buffer = self.writer.into_inner().map_err(|e| fail(e.into_error()))?;
-        let file = buffer.into_inner().map_err(|e| fail(e.into_error()))?;
-        file.persist(&self.path).map_err(|e| fail(e.error))?;
-        Ok(())
-    }
+/// The header line of a table in CSV.
+pub(super) fn header(columns: &Columns) -> Vec<u8> {
+    in_csv(|csv| csv.write_record(columns.names()))
+}
+
+/// The lines of a frame in CSV.
+pub(super) fn rows(columns: &Columns, item: &Item<'_>) -> Vec<u8> {
+    in_csv(|csv| {
+        item.objects().try_for_each(|(label, object)| {
+            let values: Vec<_> = columns.values(item, label, object).collect();
+            csv.serialize(values)
+        })
+    })
+}
+
+fn in_csv(write: impl FnOnce(&mut csv::Writer<&mut Vec<u8>>) -> csv::Result<()>) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(&mut text);
+    // Into memory, and every line has as many fields as the first: it cannot fail.
+    let written = write(&mut csv);
+    debug_assert!(written.is_ok());
+    drop(csv);
+    text
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::Sample;
     use super::*;
 
     #[test]
-    fn columns_are_the_records_fields() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("objects.csv");
-        let image =
-            crate::source::Image::new(1, 2, crate::source::Channels::Grey, crate::source::Samples::U8(vec![5, 7]))
-                .unwrap();
-        let mask = crate::engine::Mask { height: 1, width: 2, classes: vec![1, 1] };
-        let found =
-            crate::objects::find(microtome_core::measure::Task::Components { min_area: 1 }, &mask, &image).unwrap();
-        let mut table = ObjectTable::new(&path).unwrap();
-        table.add("a, b", &found.objects, Some(0.5)).unwrap();
-        assert!(!path.exists());
-        table.finish().unwrap();
-
-        let json = serde_json::to_value(Record::new("a, b", 1, &found.objects[0], Some(0.5))).unwrap();
-        let mut reader = csv::Reader::from_path(&path).unwrap();
+    fn columns_are_the_keys_of_json() {
+        let sample = Sample::new();
+        let mut item = sample.item("a, b");
+        let extra = sample.extra("focus", 2.5);
+        (item.pixel_size_um, item.extra) = (Some(0.5), &extra);
+        let columns = Columns { time: false, extra: vec!["focus".into()] };
+        let (label, object) = item.objects().next().unwrap();
+        let json = serde_json::to_value(columns.object(&item, label, object)).unwrap();
+        let text = [header(&columns), rows(&columns, &item)].concat();
+        let mut reader = csv::Reader::from_reader(text.as_slice());
         assert_eq!(reader.headers().unwrap().len(), json.as_object().unwrap().len());
         let line: std::collections::HashMap<String, String> = reader.deserialize().next().unwrap().unwrap();
         for (column, value) in json.as_object().unwrap() {
             assert_eq!(line[column], value.as_str().map_or_else(|| value.to_string(), Into::into), "{column}");
         }
-        assert_eq!((line["intensity_mean"].as_str(), line["area_um2"].as_str()), ("6.0", "0.5"));
+        assert_eq!((line["frame"].as_str(), line["focus"].as_str(), line["area_um2"].as_str()), ("a, b", "2.5", "2.0"));
     }
 }

@@ -114,7 +114,7 @@ mod tests {
     use crate::instrument::{Analysis, Setup};
     use crate::live::{Pipeline, Worker};
     use crate::machine::{Machine, Rows};
-    use crate::serve::recordings::Tables;
+    use crate::serve::recordings::Written;
     use crate::serve::{Light, Models, Parts, Recordings, Station};
 
     struct Bulb(f32);
@@ -147,7 +147,7 @@ mod tests {
         let worker = move || Worker::new(machine, None, &engine::Options::default(), Analysis::new(Setup::default()));
         let pipeline = Pipeline::start(camera.feed().unwrap(), worker).unwrap();
         let models = Models::new(None, None).unwrap();
-        let recordings = Recordings::new(None, Tables::factory()).unwrap();
+        let recordings = Recordings::new(None, Written::factory(crate::sink::Settings::default())).unwrap();
         State(Arc::new(Station::new(Parts { pipeline, models, recordings, light, pixel_size_um: None })))
     }
 
