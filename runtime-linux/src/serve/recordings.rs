@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::live::{Observation, Recorder};
-use crate::sink::{Extra, Item, Results, Settings};
+use crate::sink::{Item, Results, Settings};
 
 /// Makes a recorder that writes into a folder, which is there.
 pub type RecorderFactory = Box<dyn Fn(&Path) -> Result<Box<dyn Recorder>> + Send + Sync>;
@@ -137,11 +137,10 @@ impl Written {
 
 impl Recorder for Written {
     fn keep(&mut self, observation: &Observation) -> Result<()> {
-        let Observation { number, shot, made, columns, pixel_size_um, .. } = observation;
+        let Observation { number, shot, made, extra, pixel_size_um, .. } = observation;
         let name = format!("{number:06}");
-        let extra: Vec<Extra> = columns.iter().cloned().map(Extra::from).collect();
         let mut item = Item::new(&name, &shot.image, &made.mask, &made.found);
-        (item.time, item.pixel_size_um, item.extra) = (Some(shot.taken), *pixel_size_um, &extra);
+        (item.time, item.pixel_size_um, item.extra) = (Some(shot.taken), *pixel_size_um, extra);
         self.0.frame(&item)
     }
 

@@ -200,7 +200,7 @@ mod tests {
             number,
             shot: Shot::now(image),
             made,
-            columns: Vec::new(),
+            extra: Vec::new(),
             figures: None,
             pixel_size_um: None,
             times,
