@@ -146,11 +146,12 @@ async function controls(url) {
   assert.match(await text(page, "light-reason"), /no lamp/);
   await page.click("#record");
   await page.getByRole("button", { name: "Stop recording" }).waitFor();
+  await page.locator("#recordings").getByText("being recorded").waitFor();
   await photograph(page, "recording");
   await page.waitForTimeout(500);
   await page.click("#record");
   await page.getByRole("button", { name: "Record", exact: true }).waitFor();
-  await page.locator("#recordings li").first().waitFor();
+  await page.locator("#recordings a").first().waitFor();
   for (const [name, first] of [["table", "frame,"], ["zip", "PK"]]) {
     const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#recordings").getByText(name, { exact: true }).first().click()]);
     const bytes = await readFile(await download.path());

@@ -105,7 +105,7 @@ export class Controls {
 
   async listRecordings() {
     const recordings = await ask("GET", "/api/recordings");
-    byId("recordings").replaceChildren(...recordings.map(item));
+    byId("recordings").replaceChildren(...recordings.map((recording) => item(recording, recording.name === this.recording)));
     byId("recordings-note").textContent = recordings.length === 0 ? "None yet." : "";
   }
 }
@@ -121,12 +121,14 @@ function setSlider(id, value) {
   byId(`${id}-text`).textContent = `${Math.round(100 * value)} %`;
 }
 
-function item({ name, files, bytes }) {
+function item({ name, files, bytes }, runs) {
   const row = document.createElement("li");
   const text = Object.assign(document.createElement("span"), { className: "name" });
   text.append(name.replace("T", " ").replace(/(\d\d)-(\d\d)-(\d\d)Z/, "$1:$2:$3 UTC"));
-  text.append(Object.assign(document.createElement("small"), { textContent: `${files} files, ${size(bytes)}` }));
-  row.append(text, link(name, "table", `/api/recordings/${encodeURIComponent(name)}/objects.csv`), link(name, "zip", `/api/archives/${encodeURIComponent(name)}.zip`));
+  text.append(Object.assign(document.createElement("small"), { textContent: runs ? "being recorded" : `${files} ${files === 1 ? "file" : "files"}, ${size(bytes)}` }));
+  row.append(text);
+  // What is complete.
+  if (!runs) row.append(link(name, "table", `/api/recordings/${encodeURIComponent(name)}/objects.csv`), link(name, "zip", `/api/archives/${encodeURIComponent(name)}.zip`));
   return row;
 }
 
