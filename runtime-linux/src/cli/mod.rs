@@ -3,6 +3,7 @@
 //! Invariant: results go to standard output and to files, complaints to standard error, and the exit code says which of them there were.
 
 mod bench;
+mod cameras;
 mod demo;
 mod eval;
 mod inspect;
@@ -77,6 +78,8 @@ enum Command {
     Predict(predict::Args),
     /// Write simulated frames with their true labels
     Simulate(simulate::Args),
+    /// List cameras, try one, set its exposure
+    Cameras(cameras::Args),
 }
 
 /// How a command that goes over many inputs ended.
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Some(Command::Pack(args)) => pack::pack(&args),
         Some(Command::Predict(args)) => predict::predict(&args),
         Some(Command::Simulate(args)) => simulate::simulate(&args),
+        Some(Command::Cameras(args)) => cameras::cameras(&args),
     };
     match outcome {
         Ok(Outcome::Done) => exit::OK.into(),
