@@ -19,6 +19,7 @@
 #![deny(unsafe_code)]
 
 pub mod bench;
+pub mod board;
 pub mod camera;
 pub mod cli;
 #[cfg(feature = "onnx")]
