@@ -10,6 +10,7 @@
 //!     cli: one module per command, thin over these
 //!     machine: kernel, threads and memory that a plan runs with
 //!     instrument: what counts, in µm and per mL, and whether the light holds
+//!     board: light, trigger, stepper and status LED
 //!     metrics: the scores that `eval` prints      bench: how long a plan takes, operator by operator
 //!     simulate: frames with known truth           diffuse: pictures from noise, by a denoising network
 //! ```
