@@ -12,6 +12,7 @@
 //!     instrument: what counts, in µm and per mL, and whether the light holds
 //!     board: light, trigger, stepper and status LED
 //!     metrics: the scores that `eval` prints      bench: how long a plan takes, operator by operator
+//!     doctor: what is missing on a machine
 //!     simulate: frames with known truth           diffuse: pictures from noise, by a denoising network
 //! ```
 //!
@@ -25,6 +26,7 @@ pub mod camera;
 pub mod cli;
 #[cfg(feature = "onnx")]
 pub mod diffuse;
+pub mod doctor;
 pub mod engine;
 pub mod error;
 pub mod inspect;

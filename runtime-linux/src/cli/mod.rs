@@ -6,6 +6,7 @@ mod bench;
 mod board;
 mod cameras;
 mod demo;
+mod doctor;
 mod eval;
 mod inspect;
 mod kernels;
@@ -71,6 +72,8 @@ enum Command {
     Halve(halve::Args),
     /// Segment what a camera sees, as it comes
     Live(live::Args),
+    /// Say what is missing on this machine: permissions, pins, room, speed
+    Doctor(doctor::Args),
     /// List the kernels that this CPU runs
     Kernels(kernels::Args),
     /// Pack a plan's weights for a microcontroller, which reads them from flash
@@ -116,6 +119,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "onnx")]
         Some(Command::Halve(args)) => halve::halve(&args),
         Some(Command::Live(args)) => live::live(&args),
+        Some(Command::Doctor(args)) => doctor::doctor(&args),
         Some(Command::Kernels(args)) => kernels::kernels(&args),
         Some(Command::Pack(args)) => pack::pack(&args),
         Some(Command::Predict(args)) => predict::predict(&args),
