@@ -6,6 +6,7 @@ mod bench;
 mod firmware;
 mod guest;
 mod openmv;
+mod pi;
 mod qemu;
 mod setup;
 mod steps;
@@ -24,7 +25,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything that CI runs: lints, host, miri, aarch64, bare, zoo.
+    /// Everything that CI runs: lints, host, miri, aarch64, an emulated Raspberry Pi, bare, zoo.
     Test,
     /// Formatting and clippy.
     Lint,
@@ -32,6 +33,8 @@ enum Command {
     Host,
     /// core's tests and the conformance suite on AArch64, under qemu-aarch64.
     Aarch64,
+    /// The command on an emulated Raspberry Pi: frames from a V4L2 camera, unplugging included; the light, the stepper, the trigger.
+    Pi,
     /// core under Miri: no undefined behaviour, whatever the arena's alignment.
     Miri,
     /// core for machines without an operating system; the firmware on Cortex-M boards under QEMU.
@@ -61,6 +64,7 @@ fn main() -> Result<()> {
             steps::host(&sh)?;
             steps::miri(&sh)?;
             steps::aarch64(&sh)?;
+            pi::pi(&sh)?;
             steps::bare(&sh)?;
             steps::zoo(&sh)?;
         }
@@ -68,6 +72,7 @@ fn main() -> Result<()> {
         Command::Host => steps::host(&sh)?,
         Command::Miri => steps::miri(&sh)?,
         Command::Aarch64 => steps::aarch64(&sh)?,
+        Command::Pi => pi::pi(&sh)?,
         Command::Bare => steps::bare(&sh)?,
         Command::Firmware => {
             firmware::all(&sh)?;

@@ -3,6 +3,8 @@
 //! Invariant: results go to standard output and to files, complaints to standard error, and the exit code says which of them there were.
 
 mod bench;
+mod board;
+mod cameras;
 mod demo;
 mod doctor;
 mod eval;
@@ -80,6 +82,10 @@ enum Command {
     Predict(predict::Args),
     /// Write simulated frames with their true labels
     Simulate(simulate::Args),
+    /// List cameras, try one, set its exposure
+    Cameras(cameras::Args),
+    /// Switch the light, make steps, watch the trigger: the pins of a Raspberry Pi
+    Board(board::Args),
 }
 
 /// How a command that goes over many inputs ended.
@@ -118,6 +124,8 @@ pub fn main() -> ExitCode {
         Some(Command::Pack(args)) => pack::pack(&args),
         Some(Command::Predict(args)) => predict::predict(&args),
         Some(Command::Simulate(args)) => simulate::simulate(&args),
+        Some(Command::Cameras(args)) => cameras::cameras(&args),
+        Some(Command::Board(args)) => board::board(&args),
     };
     match outcome {
         Ok(Outcome::Done) => exit::OK.into(),
