@@ -10,6 +10,7 @@
 //!     cli: one module per command, thin over these
 //!     machine: kernel, threads and memory that a plan runs with
 //!     instrument: what counts, in µm and per mL, and whether the light holds
+//!     board: light, trigger, stepper and status LED
 //!     metrics: the scores that `eval` prints      bench: how long a plan takes, operator by operator
 //!     doctor: what is missing on a machine       serve: the page and the HTTP API over `live`
 //!     simulate: frames with known truth           diffuse: pictures from noise, by a denoising network
@@ -20,6 +21,7 @@
 #![deny(unsafe_code)]
 
 pub mod bench;
+pub mod board;
 pub mod camera;
 pub mod cli;
 #[cfg(feature = "onnx")]

@@ -7,6 +7,7 @@ mod firmware;
 mod guest;
 mod openmv;
 mod page;
+mod pi;
 mod qemu;
 mod setup;
 mod soak;
@@ -26,7 +27,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything that CI runs: lints, host, miri, aarch64, bare, zoo, page.
+    /// Everything that CI runs: lints, host, miri, aarch64, an emulated Raspberry Pi, bare, zoo, page.
     Test,
     /// Formatting and clippy.
     Lint,
@@ -34,6 +35,8 @@ enum Command {
     Host,
     /// core's tests and the conformance suite on AArch64, under qemu-aarch64.
     Aarch64,
+    /// The command on an emulated Raspberry Pi: frames from a V4L2 camera, unplugging included; the light, the stepper, the trigger.
+    Pi,
     /// core under Miri: no undefined behaviour, whatever the arena's alignment.
     Miri,
     /// core for machines without an operating system; the firmware on Cortex-M boards under QEMU.
@@ -67,6 +70,7 @@ fn main() -> Result<()> {
             steps::host(&sh)?;
             steps::miri(&sh)?;
             steps::aarch64(&sh)?;
+            pi::pi(&sh)?;
             steps::bare(&sh)?;
             steps::zoo(&sh)?;
             page::page(&sh, page::Build::default())?;
@@ -75,6 +79,7 @@ fn main() -> Result<()> {
         Command::Host => steps::host(&sh)?,
         Command::Miri => steps::miri(&sh)?,
         Command::Aarch64 => steps::aarch64(&sh)?,
+        Command::Pi => pi::pi(&sh)?,
         Command::Bare => steps::bare(&sh)?,
         Command::Firmware => {
             firmware::all(&sh)?;

@@ -15,6 +15,8 @@ pub struct Tool {
 
 /// Runs AArch64 Linux programs.
 pub const QEMU_USER: Tool = Tool { program: "qemu-aarch64", package: "qemu-user" };
+/// Emulates a Raspberry Pi.
+pub const QEMU_AARCH64: Tool = Tool { program: "qemu-system-aarch64", package: "qemu-system-arm" };
 /// Emulates Cortex-M boards.
 pub const QEMU_ARM: Tool = Tool { program: "qemu-system-arm", package: "qemu-system-arm" };
 /// A browser without a screen.

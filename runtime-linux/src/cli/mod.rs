@@ -3,6 +3,8 @@
 //! Invariant: results go to standard output and to files, complaints to standard error, and the exit code says which of them there were.
 
 mod bench;
+mod board;
+mod cameras;
 mod demo;
 mod doctor;
 mod eval;
@@ -85,6 +87,10 @@ enum Command {
     Serve(serve::Args),
     /// Write simulated frames with their true labels
     Simulate(simulate::Args),
+    /// List cameras, try one, set its exposure
+    Cameras(cameras::Args),
+    /// Switch the light, make steps, watch the trigger: the pins of a Raspberry Pi
+    Board(board::Args),
 }
 
 /// How a command that goes over many inputs ended.
@@ -125,6 +131,8 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "serve")]
         Some(Command::Serve(args)) => serve::serve(&args),
         Some(Command::Simulate(args)) => simulate::simulate(&args),
+        Some(Command::Cameras(args)) => cameras::cameras(&args),
+        Some(Command::Board(args)) => board::board(&args),
     };
     match outcome {
         Ok(Outcome::Done) => exit::OK.into(),

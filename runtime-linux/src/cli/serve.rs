@@ -12,7 +12,7 @@ use crate::instrument::{self, Analysis};
 use crate::live::{Pipeline, Worker};
 use crate::machine::{self, Machine};
 use crate::serve::recordings::Written;
-use crate::serve::{Models, Parts, Recordings, Server, Station, Token};
+use crate::serve::{Models, Parts, Recordings, Server, Station, Token, light};
 use crate::sink::{Columns, Format, Settings};
 
 /// Arguments of `microtome serve`.
@@ -58,7 +58,8 @@ pub fn serve(args: &Args) -> Result<Outcome> {
     let (model, options) = (args.model.clone(), args.options.clone());
     let worker = move || Worker::new(machine, model, &options, analysis);
     let pipeline = Pipeline::start(args.camera.clone().feed()?, worker)?;
-    let light = Err("no lamp is connected to this program".into());
+    let pins = args.instrument.profile()?.and_then(|profile| profile.board);
+    let light = light::open(pins.as_ref());
     let parts = Parts { pipeline, models, recordings, light, pixel_size_um };
     say(format_args!("serving {}", server.url()))?;
     server.run(Arc::new(Station::new(parts)), &stop)?;

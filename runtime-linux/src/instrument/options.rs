@@ -49,7 +49,7 @@ impl Options {
     /// # Errors
     /// [`Error::Usage`] when the profile or the blank frame cannot be used, or sizes in µm are asked for without a pixel size.
     pub fn setup(&self) -> Result<Setup> {
-        let profile = self.instrument.as_deref().map(Profile::open).transpose()?;
+        let profile = self.profile()?;
         let mut pixel_size_um = self.pixel_size_um.map(|size| size.0);
         if let (Some(profile), Some(file)) = (&profile, &self.instrument) {
             let objective = profile.objective(self.objective.as_deref());
@@ -68,6 +68,14 @@ impl Options {
             ));
         }
         Ok(setup)
+    }
+
+    /// The profile, if one was named.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when it cannot be used.
+    pub fn profile(&self) -> Result<Option<Profile>> {
+        self.instrument.as_deref().map(Profile::open).transpose()
     }
 
     fn combined(&self, profile: Option<Profile>, pixel_size_um: Option<f64>) -> Result<Setup> {

@@ -143,7 +143,7 @@ async function controls(url) {
   await page.locator("#threshold").fill("0.85");
   await page.waitForFunction(async () => Math.abs((await (await fetch("/api/status")).json()).threshold - 0.85) < 1e-6);
   assert.equal(await text(page, "threshold-text"), "85 %");
-  assert.match(await text(page, "light-reason"), /no lamp/);
+  assert.match(await text(page, "light-reason"), /--instrument/);
   await page.click("#record");
   await page.getByRole("button", { name: "Stop recording" }).waitFor();
   await page.locator("#recordings").getByText("being recorded").waitFor();
