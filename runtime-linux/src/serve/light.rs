@@ -38,7 +38,7 @@ impl Light for Wired {
 /// # Errors
 /// Why there is none, in one sentence.
 pub fn open(pins: Option<&Pins>) -> Result<Box<dyn Light>, String> {
-    let pins = pins.ok_or("no pins are known: start with an --instrument profile that has a [board] table")?;
+    let pins = pins.ok_or("no pins are known; start with an --instrument profile that has a [board] table")?;
     let light = board::open(pins)?.light.ok_or("the profile's [board] table names no pin for it")?;
     Ok(Box::new(Wired { light, level: 0.0 }))
 }
