@@ -6,7 +6,8 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use super::op::{Classify, Conv, Coordinates, Nearest, Op, Operator, Order, PadMode, Pool, Resize, kind};
 use super::record::{self, Span};
-use super::{MAX_CAMERA_CHANNELS, check};
+use super::MAX_CAMERA_CHANNELS;
+use super::check::{self, Broken, Checks};
 use crate::error::{Place, PlanError};
 use crate::measure;
 use crate::quant::Clamp;
@@ -216,7 +217,7 @@ impl<'a> Plan<'a> {
 
     /// Operator `index`.
     pub fn operator(&self, index: usize) -> Option<Operator<'a>> {
-        self.decode(index, self.operators.get(index)?).ok()
+        self.decode(self.operators.get(index)?, &Checks::new()).ok()
     }
 
     /// All operators, in topological order.
@@ -226,7 +227,7 @@ impl<'a> Plan<'a> {
 
     /// All outputs.
     pub fn outputs(&self) -> impl Iterator<Item = Output<'a>> + '_ {
-        (0..self.outputs.len()).filter_map(|index| self.output(index).ok())
+        self.outputs.iter().filter_map(|output| self.decode_output(output, &Checks::new()).ok())
     }
 
     /// The index of the output that holds class indices, if there is one.
@@ -266,23 +267,23 @@ impl<'a> Plan<'a> {
 
     /// Class names, in the order of their indices.
     pub fn classes(&self) -> str::Lines<'a> {
-        self.text(self.header.classes, Place::Header).unwrap_or("").lines()
+        self.utf8(self.header.classes).unwrap_or("").lines()
     }
 
     /// Where the plan comes from: one `key=value` a line.
     pub fn provenance(&self) -> &'a str {
-        self.text(self.header.provenance, Place::Header).unwrap_or("")
+        self.utf8(self.header.provenance).unwrap_or("")
     }
 
     /// Name of the kernel that weights are packed for; none where they are not.
     pub fn packing(&self) -> Option<&'a str> {
-        self.text(self.header.packing, Place::Header).ok().filter(|name| !name.is_empty())
+        self.utf8(self.header.packing).filter(|name| !name.is_empty())
     }
 
     /// The packed weights, if they are for the kernel of this name.
     pub(crate) fn packed_for(&self, kernel: &str) -> Option<&'a [u8]> {
         self.packing().filter(|&name| name == kernel)?;
-        self.bytes(self.header.packed, Place::Header, "packed weights").ok()
+        self.slice(self.header.packed)
     }
 
     /// Which frame sides the network takes without padding.
@@ -299,17 +300,11 @@ impl<'a> Plan<'a> {
         self.header
     }
 
-    pub(super) fn output(&self, index: usize) -> Result<Output<'a>, PlanError> {
-        let place = Place::Output(index as u16);
-        let Some(output) = self.outputs.get(index) else {
-            return Err(check::field(place, "index", index as i64, "below", self.outputs.len() as i64));
-        };
-        let role = match output.role {
-            0 => Role::Raw,
-            1 => Role::Mask,
-            found => return Err(check::field(place, "role", found.into(), "at most", 1)),
-        };
-        Ok(Output { tensor: output.tensor.get(), role, name: self.text(output.name, place)? })
+    /// An output from its record: its role and name checked, nothing else.
+    pub(super) fn decode_output(&self, output: &record::Output, checks: &Checks) -> Result<Output<'a>, Broken> {
+        checks.at_most("role", output.role.into(), 1)?;
+        let role = if output.role == 0 { Role::Raw } else { Role::Mask };
+        Ok(Output { tensor: output.tensor.get(), role, name: self.text(output.name, checks)? })
     }
 
     /// The edges of an operator; empty where the record is wrong, which [`Plan::parse`] refuses.
@@ -318,41 +313,44 @@ impl<'a> Plan<'a> {
         self.edges.get(first..first + usize::from(operator.edges.get())).unwrap_or(&[])
     }
 
-    pub(super) fn text(&self, span: Span, place: Place) -> Result<&'a str, PlanError> {
-        str::from_utf8(self.bytes(span, place, "text")?).map_err(|_| PlanError::Text { place })
+    /// The bytes of a span, if there are so many.
+    fn slice(&self, span: Span) -> Option<&'a [u8]> {
+        let (start, len) = (span.offset.get() as usize, span.len.get() as usize);
+        self.data.get(start..)?.get(..len)
     }
 
-    pub(super) fn bytes(&self, span: Span, place: Place, field: &'static str) -> Result<&'a [u8], PlanError> {
-        let (start, len) = (u64::from(span.offset.get()), u64::from(span.len.get()));
-        let end = start + len;
-        if end > self.data.len() as u64 {
-            return Err(check::field(place, field, end as i64, "an end of at most", self.data.len() as i64));
-        }
-        Ok(&self.data[start as usize..end as usize])
+    fn utf8(&self, span: Span) -> Option<&'a str> {
+        str::from_utf8(self.slice(span)?).ok()
+    }
+
+    pub(super) fn text(&self, span: Span, checks: &Checks) -> Result<&'a str, Broken> {
+        str::from_utf8(self.bytes(span, "text", checks)?).map_err(|_| checks.text())
+    }
+
+    pub(super) fn bytes(&self, span: Span, field: &'static str, checks: &Checks) -> Result<&'a [u8], Broken> {
+        self.slice(span).ok_or_else(|| {
+            let end = i64::from(span.offset.get()) + i64::from(span.len.get());
+            checks.field(field, end, "an end of at most", self.data.len() as i64)
+        })
     }
 
     fn items<T: FromBytes + Immutable + KnownLayout + Unaligned>(
         &self,
         span: Span,
-        place: Place,
         field: &'static str,
-    ) -> Result<&'a [T], PlanError> {
-        <[T]>::ref_from_bytes(self.bytes(span, place, field)?).map_err(|_| {
-            check::field(place, field, span.len.get().into(), "bytes in multiples of", size_of::<T>() as i64)
-        })
+        checks: &Checks,
+    ) -> Result<&'a [T], Broken> {
+        <[T]>::ref_from_bytes(self.bytes(span, field, checks)?)
+            .map_err(|_| checks.field(field, span.len.get().into(), "bytes in multiples of", size_of::<T>() as i64))
     }
 
-    /// Operator `index` from its record: every enumeration and span checked, nothing else.
-    pub(super) fn decode(&self, index: usize, record: &'a record::Operator) -> Result<Operator<'a>, PlanError> {
-        let Some(&kind_name) = KINDS.get(usize::from(record.kind)).filter(|name| !name.is_empty()) else {
-            let place = Place::Operator(index as u16, "unknown");
-            return Err(check::field(place, "kind", record.kind.into(), "at most", KINDS.len() as i64 - 1));
-        };
-        let place = Place::Operator(index as u16, kind_name);
+    /// An operator from its record: every enumeration and span checked, nothing else.
+    pub(super) fn decode(&self, record: &'a record::Operator, checks: &Checks) -> Result<Operator<'a>, Broken> {
+        if !(1..KINDS.len()).contains(&record.kind.into()) {
+            return Err(checks.field("kind", record.kind.into(), "at most", KINDS.len() as i64 - 1));
+        }
         let mode = |limit: u8| {
-            if record.mode > limit {
-                return Err(check::field(place, "mode", record.mode.into(), "at most", limit.into()));
-            }
+            checks.at_most("mode", record.mode.into(), limit.into())?;
             Ok(record.mode)
         };
         let pads = record.pads.map(|v| v.get());
@@ -375,9 +373,9 @@ impl<'a> Plan<'a> {
             Ok(Conv {
                 window,
                 group: record.group.get(),
-                weights: self.items(record.weights, place, "weights")?,
-                bias: self.items(record.bias, place, "bias")?,
-                scales: self.items(record.scales, place, "scales")?,
+                weights: self.items(record.weights, "weights", checks)?,
+                bias: self.items(record.bias, "bias", checks)?,
+                scales: self.items(record.scales, "scales", checks)?,
                 clamp,
             })
         };
@@ -409,14 +407,14 @@ impl<'a> Plan<'a> {
                     2 => Some(Nearest::Ceil),
                     3 => Some(Nearest::RoundPreferFloor),
                     4 => Some(Nearest::RoundPreferCeil),
-                    found => return Err(check::field(place, "rounding", found.into(), "at most", 4)),
+                    found => return Err(checks.field("rounding", found.into(), "at most", 4)),
                 },
                 factor: factor[0],
             }),
-            kind::CONCAT => Op::Concat { tables: self.items(record.weights, place, "tables")? },
+            kind::CONCAT => Op::Concat { tables: self.items(record.weights, "tables", checks)? },
             kind::ADD => Op::Add { factor, clamp },
             kind::MUL => Op::Mul { factor: factor[0], clamp },
-            kind::TABLE => Op::Table(self.items(record.weights, place, "table")?),
+            kind::TABLE => Op::Table(self.items(record.weights, "table", checks)?),
             kind::PAD => Op::Pad {
                 pads,
                 mode: match mode(2)? {
@@ -427,21 +425,24 @@ impl<'a> Plan<'a> {
             },
             kind::SLICE => Op::Slice { crop: pads, channel: size[0] },
             kind::ARG_MAX => Op::ArgMax,
-            kind::SOFTMAX => Op::Softmax(self.items(record.bias, place, "exponentials")?),
+            kind::SOFTMAX => Op::Softmax(self.items(record.bias, "exponentials", checks)?),
             _ => Op::Classify(match mode(1)? {
                 0 => Classify::InteriorBorder { object: size[0] as u8, border: size[1] as u8, threshold: record.value },
                 _ => Classify::Above { threshold: record.value },
             }),
         };
         let inputs = self.operator_edges(record);
-        let name = self.text(record.name, place)?;
+        let name = self.text(record.name, checks)?;
         Ok(Operator { name, inputs, strip: record.strip.get(), op })
     }
 }
 
-/// Names of the kinds, by [`kind`]; empty where there is none.
+/// The name of a kind that there is not.
+const UNKNOWN: &str = "unknown";
+
+/// Names of the kinds, by [`kind`].
 const KINDS: [&str; 16] = [
-    "",
+    UNKNOWN,
     "Conv",
     "ConvTranspose",
     "MaxPool",
@@ -461,7 +462,7 @@ const KINDS: [&str; 16] = [
 
 /// The name of a kind of operator.
 pub(crate) fn kind_name(kind: u8) -> &'static str {
-    KINDS.get(usize::from(kind)).copied().unwrap_or("")
+    KINDS.get(usize::from(kind)).copied().unwrap_or(UNKNOWN)
 }
 
 fn table<T: FromBytes + Immutable + KnownLayout + Unaligned>(bytes: &[u8], count: u16) -> Option<(&[T], &[u8])> {
