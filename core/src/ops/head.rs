@@ -42,9 +42,9 @@ pub(super) fn softmax<I: Isa>(isa: I, cx: &Context, exponentials: &[U32], y: u32
     }
     for (out, row) in out.chunks_mut(pixels).zip(row.chunks(pixels)) {
         match channels {
-            2 => look_up::<2>(exponentials, row, &mut numerators, &mut denominators),
-            3 => look_up::<3>(exponentials, row, &mut numerators, &mut denominators),
-            4 => look_up::<4>(exponentials, row, &mut numerators, &mut denominators),
+            2 if I::KNOWN_CHANNELS => look_up::<2>(exponentials, row, &mut numerators, &mut denominators),
+            3 if I::KNOWN_CHANNELS => look_up::<3>(exponentials, row, &mut numerators, &mut denominators),
+            4 if I::KNOWN_CHANNELS => look_up::<4>(exponentials, row, &mut numerators, &mut denominators),
             _ => {
                 let places = numerators.chunks_exact_mut(channels).zip(denominators.chunks_exact_mut(channels));
                 for (scores, (numerators, denominators)) in row.chunks_exact(channels).zip(places) {

@@ -9,6 +9,7 @@ mod conv;
 mod head;
 pub(crate) mod input;
 mod pad;
+mod pixels;
 mod pool;
 pub(crate) mod resample;
 mod table;
@@ -54,6 +55,7 @@ impl<'a> Context<'a> {
     }
 
     /// Rows and width of input `index`, as stored.
+    #[inline(never)]
     fn size(&self, index: usize) -> Size {
         let tensor = self.edges.get(index).map_or(0, |edge| usize::from(edge.tensor.get()));
         self.rows.tensors.get(tensor).map_or(Size { rows: 0, width: 0 }, TensorState::size)
@@ -87,12 +89,12 @@ impl<'a> Context<'a> {
 pub(crate) fn run<I: Isa, const OPERATORS: u32>(
     isa: I,
     cx: &Context,
-    operator: &Operator,
+    op: &Op,
     rows: Range<u32>,
     part: &mut Part<i8>,
     scratch: &mut [u8],
 ) {
-    match &operator.op {
+    match op {
         Op::Conv(conv) if Operators::from_bits(OPERATORS).has(kind::CONV) => {
             return conv::rows(isa, cx, conv, rows, part, scratch);
         }
@@ -105,12 +107,12 @@ pub(crate) fn run<I: Isa, const OPERATORS: u32>(
         _ => {}
     }
     for y in rows {
-        row::<I, OPERATORS>(isa, cx, operator, y, part.row(cx.slot(y)), scratch);
+        row::<I, OPERATORS>(isa, cx, op, y, part.row(cx.slot(y)), scratch);
     }
 }
 
 /// Bytes that the operator's weights take, packed in these layouts; 0 if they are not.
-pub(crate) fn packed_len(layouts: impl Layouts, plan: &Plan, operator: &Operator, outputs: usize) -> usize {
+pub(crate) fn packed_len(layouts: Layouts, plan: &Plan, operator: &Operator, outputs: usize) -> usize {
     match &operator.op {
         Op::Conv(conv) => conv::packed_len(layouts, plan, operator.inputs, conv, outputs),
         Op::ConvTranspose { conv, output_padding } => {
@@ -121,7 +123,7 @@ pub(crate) fn packed_len(layouts: impl Layouts, plan: &Plan, operator: &Operator
 }
 
 /// Packs the operator's weights into [`packed_len`] bytes.
-pub(crate) fn pack(layouts: impl Layouts, plan: &Plan, operator: &Operator, outputs: usize, out: &mut [u8]) {
+pub(crate) fn pack(layouts: Layouts, plan: &Plan, operator: &Operator, outputs: usize, out: &mut [u8]) {
     match &operator.op {
         Op::Conv(conv) => conv::pack(layouts, plan, operator.inputs, conv, outputs, out),
         Op::ConvTranspose { conv, output_padding } => {
@@ -133,7 +135,7 @@ pub(crate) fn pack(layouts: impl Layouts, plan: &Plan, operator: &Operator, outp
 
 /// Bytes of scratch that a worker needs to run the operator; `size` is its first input's.
 pub(crate) fn scratch_len(
-    layouts: impl Layouts,
+    layouts: Layouts,
     plan: &Plan,
     operator: &Operator,
     outputs: usize,
@@ -152,8 +154,8 @@ pub(crate) fn scratch_len(
 }
 
 /// Products that go into one value of the output; 1 where there are none.
-pub(crate) fn products(operator: &Operator, outputs: usize) -> usize {
-    match &operator.op {
+pub(crate) fn products(op: &Op, outputs: usize) -> usize {
+    match op {
         Op::Conv(conv) => conv.weights.len() / outputs.max(1),
         Op::ConvTranspose { conv, .. } => {
             let stride: usize = conv.window.stride.iter().map(|&s| usize::from(s)).product();
@@ -164,8 +166,8 @@ pub(crate) fn products(operator: &Operator, outputs: usize) -> usize {
 }
 
 /// Output columns that must not be parted: those that one input pixel makes.
-pub(crate) fn columns_together(operator: &Operator) -> u32 {
-    match &operator.op {
+pub(crate) fn columns_together(op: &Op) -> u32 {
+    match op {
         Op::ConvTranspose { conv, .. } => conv.window.kernel[1].into(),
         _ => 1,
     }
@@ -175,13 +177,13 @@ pub(crate) fn columns_together(operator: &Operator) -> u32 {
 fn row<I: Isa, const OPERATORS: u32>(
     isa: I,
     cx: &Context,
-    operator: &Operator,
+    op: &Op,
     y: u32,
     out: &mut [i8],
     scratch: &mut [u8],
 ) {
     let has = |kind| Operators::from_bits(OPERATORS).has(kind);
-    match &operator.op {
+    match op {
         Op::ConvTranspose { conv, output_padding } if has(kind::CONV_TRANSPOSE) => {
             transpose::row(isa, cx, conv, *output_padding, y, out)
         }

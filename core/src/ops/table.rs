@@ -1,6 +1,7 @@
 //! What is looked up: unary functions and requantization, alone or on the way into a Concat.
 
 use super::Context;
+use super::pixels::spread;
 use crate::arch::Isa;
 
 /// One table for all channels, or one for each.
@@ -39,26 +40,7 @@ pub(super) fn concat<I: Isa>(isa: I, cx: &Context, tables: &[i8], y: u32, out: &
             }
             _ => row,
         };
-        match channels {
-            8 => place::<8>(row, start, total, out),
-            16 => place::<16>(row, start, total, out),
-            32 => place::<32>(row, start, total, out),
-            64 => place::<64>(row, start, total, out),
-            _ => {
-                for (pixel, values) in out.chunks_exact_mut(total).zip(row.chunks_exact(channels)) {
-                    pixel[start..start + channels].copy_from_slice(values);
-                }
-            }
-        }
+        spread(isa, row, channels, (start, total), out);
         start += channels;
-    }
-}
-
-/// Copies pixels of `C` channels to channel `start` of pixels of `total`.
-fn place<const C: usize>(row: &[i8], start: usize, total: usize, out: &mut [i8]) {
-    for (pixel, values) in out.chunks_exact_mut(total).zip(row.as_chunks::<C>().0) {
-        if let Some(place) = pixel[start..].first_chunk_mut() {
-            *place = *values;
-        }
     }
 }

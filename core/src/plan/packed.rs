@@ -59,7 +59,7 @@ impl Packing {
     /// Bytes of an operator's packed weights.
     fn len(self, plan: &Plan, index: usize) -> usize {
         let Some(operator) = plan.operator(index) else { return 0 };
-        ops::packed_len(|outputs| self.layout(outputs), plan, &operator, outputs(plan, index))
+        ops::packed_len(&|outputs| self.layout(outputs), plan, &operator, outputs(plan, index))
     }
 }
 
@@ -130,7 +130,7 @@ pub fn pack(plan: &Plan, packing: Packing, out: &mut [u8]) -> Option<usize> {
         let (place, rest) = out.get_mut(at..)?.split_at_mut_checked(packing.len(plan, index))?;
         if !place.is_empty() {
             let operator = plan.operator(index)?;
-            ops::pack(|outputs| packing.layout(outputs), plan, &operator, outputs(plan, index), place);
+            ops::pack(&|outputs| packing.layout(outputs), plan, &operator, outputs(plan, index), place);
         }
         at = places.len - rest.len();
     }

@@ -196,6 +196,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Tensor `index`; tensor 0 is the network's input.
+    #[inline(never)]
     pub fn tensor(&self, index: u16) -> Option<Tensor> {
         self.tensors.get(usize::from(index)).map(|t| Tensor {
             channels: t.channels.get(),
@@ -218,6 +219,11 @@ impl<'a> Plan<'a> {
     /// Operator `index`.
     pub fn operator(&self, index: usize) -> Option<Operator<'a>> {
         self.decode(self.operators.get(index)?, &Checks::new()).ok()
+    }
+
+    /// What operator `index` does.
+    pub(crate) fn op(&self, index: usize) -> Option<Op<'a>> {
+        self.decode_op(self.operators.get(index)?, &Checks::new()).ok()
     }
 
     /// All operators, in topological order.
@@ -346,6 +352,11 @@ impl<'a> Plan<'a> {
 
     /// An operator from its record: every enumeration and span checked, nothing else.
     pub(super) fn decode(&self, record: &'a record::Operator, checks: &Checks) -> Result<Operator<'a>, Broken> {
+        let (op, name) = (self.decode_op(record, checks)?, self.text(record.name, checks)?);
+        Ok(Operator { name, inputs: self.operator_edges(record), strip: record.strip.get(), op })
+    }
+
+    fn decode_op(&self, record: &record::Operator, checks: &Checks) -> Result<Op<'a>, Broken> {
         if !(1..KINDS.len()).contains(&record.kind.into()) {
             return Err(checks.field("kind", record.kind.into(), "at most", KINDS.len() as i64 - 1));
         }
@@ -381,7 +392,7 @@ impl<'a> Plan<'a> {
         };
         let size = record.size.map(|v| v.get());
         let factor = record.factor.map(|v| v.get());
-        let op = match record.kind {
+        Ok(match record.kind {
             kind::CONV => Op::Conv(conv(padded_window()?)?),
             kind::CONV_TRANSPOSE => {
                 Op::ConvTranspose { conv: conv(window(Padding::Explicit(pads)))?, output_padding: [size[0], size[1]] }
@@ -430,10 +441,7 @@ impl<'a> Plan<'a> {
                 0 => Classify::InteriorBorder { object: size[0] as u8, border: size[1] as u8, threshold: record.value },
                 _ => Classify::Above { threshold: record.value },
             }),
-        };
-        let inputs = self.operator_edges(record);
-        let name = self.text(record.name, checks)?;
-        Ok(Operator { name, inputs, strip: record.strip.get(), op })
+        })
     }
 }
 

@@ -21,6 +21,7 @@ use super::reach::Reach;
 use super::schedule::{Reader, Schedule};
 use super::setup::Setup;
 use super::{Frame, STACK_SCRATCH, SessionError};
+use crate::arch::job::Layouts;
 use crate::arch::parts::MAX_PARTS;
 use crate::compute::Compute;
 use crate::ops;
@@ -128,6 +129,7 @@ impl<'a> State<'a> {
         Ok(rings)
     }
 
+    #[inline(never)]
     pub fn schedule<'s, 'p>(&'s mut self, plan: &'s Plan<'p>) -> Schedule<'s, 'p> {
         Schedule {
             plan,
@@ -142,7 +144,7 @@ impl<'a> State<'a> {
 
     /// Fills in where packed weights lie, and returns the bytes of all of them and of one worker's scratch.
     fn kernels<C: Compute>(&mut self, plan: &Plan, setup: &Setup<C>) -> Result<(usize, usize), SessionError> {
-        let layouts = |outputs| setup.kernel.layout(outputs);
+        let layouts: Layouts = &|outputs| setup.kernel.layout(outputs);
         let (mut packed, mut scratch) = (0, 0);
         for (index, operator) in plan.operators().enumerate() {
             self.packed_at[index] = u32::try_from(packed).map_err(|_| SessionError::TooLarge)?.into();
@@ -257,7 +259,7 @@ impl<'a> Memory<'a> {
             let outputs = plan.tensor(index as u16 + 1).map_or(0, |tensor| usize::from(tensor.channels));
             let span = self.packed_span(index);
             if let Some(out) = self.packed.get_mut(span).filter(|out| !out.is_empty()) {
-                ops::pack(|outputs| setup.kernel.layout(outputs), plan, &operator, outputs, out);
+                ops::pack(&|outputs| setup.kernel.layout(outputs), plan, &operator, outputs, out);
             }
         }
     }

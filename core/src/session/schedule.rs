@@ -51,28 +51,24 @@ impl Reader {
         let tensor = |edge: usize| plan.edges.get(edge).map_or(0, |edge| usize::from(edge.tensor.get()));
         first.fill(0.into());
         for edge in 0..readers.len() {
-            if let Some(count) = first.get_mut(tensor(edge) + 1) {
+            if let Some(count) = first.get_mut(tensor(edge)) {
                 *count += 1;
             }
         }
         for t in 1..first.len() {
             first[t] += first[t - 1];
         }
-        // From the last edge to the first, each in front of those that are there: `first` is moved, and ends as it was.
+        // Entry t is where the edges of tensor t end. From the last edge to the first, each is put in front of those that are
+        // there, and the entry moved: to where they start.
         for (operator, record) in plan.operators.iter().enumerate().rev() {
             let edges = usize::from(record.first_edge.get());
             for edge in (edges..edges + usize::from(record.edges.get())).rev() {
-                let Some(end) = first.get_mut(tensor(edge) + 1) else { continue };
+                let Some(end) = first.get_mut(tensor(edge)) else { continue };
                 *end -= 1;
                 if let Some(place) = readers.get_mut(end.get() as usize) {
                     *place = Reader { operator: (operator as u16).into(), edge: (edge as u16).into() };
                 }
             }
-        }
-        // Now entry t + 1 is where tensor t starts.
-        first.rotate_left(1);
-        if let Some(last) = first.last_mut() {
-            *last = (readers.len() as u32).into();
         }
     }
 }

@@ -63,15 +63,16 @@ impl<'p, C: Compute> Session<'p, '_, C> {
     /// Makes `rows` rows of an operator's output from row `y` on.
     fn run_strip(&mut self, index: usize, y: u32, rows: u32) {
         let packed = self.memory.packed_span(index);
-        let (Some(operator), Some((inputs, ring)), Some(tensor)) = (
-            self.plan.operator(index),
+        let (Some(op), Some(record), Some((inputs, ring)), Some(tensor)) = (
+            self.plan.op(index),
+            self.plan.operators.get(index),
             self.memory.rings.split(self.memory.state.tensors, index + 1),
             self.memory.state.tensors.get(index + 1),
         ) else {
             return;
         };
         let (width, channels) = (tensor.width.get(), tensor.channels.get() as usize);
-        let work = rows as usize * width as usize * channels * ops::products(&operator, channels).max(VALUE);
+        let work = rows as usize * width as usize * channels * ops::products(&op, channels).max(VALUE);
         let crew: &dyn Crew = if work < self.setup.crew.worth() { &Alone } else { self.setup.crew };
         let count = crew.workers().clamp(1, MAX_PARTS);
         let share = self.memory.scratch.len() / workers(&self.setup);
@@ -84,7 +85,7 @@ impl<'p, C: Compute> Session<'p, '_, C> {
                 (rows, 1)
             } else {
                 // Whole tiles, and whole blocks of pixels that come of one.
-                (width, u64::from(ops::columns_together(&operator)) * 16)
+                (width, u64::from(ops::columns_together(&op)) * 16)
             };
             // Divisions of 64 bits are slow where there is but one worker.
             let cut = match part {
@@ -105,6 +106,7 @@ impl<'p, C: Compute> Session<'p, '_, C> {
         };
         let scratches = Parts::new(self.memory.scratch, whole, &scratches);
         let (Some(outs), Some(scratches)) = (outs, scratches) else { return };
+        let edges = self.plan.operator_edges(record);
         let (plan, packed) = (&self.plan, self.packed.unwrap_or(self.memory.packed).get(packed).unwrap_or(&[]));
         let work = |worker: usize| {
             let (Some(mut out), Some(mut scratch)) = (outs.take(worker), scratches.take(worker)) else { return };
@@ -113,8 +115,8 @@ impl<'p, C: Compute> Session<'p, '_, C> {
                 return;
             }
             let (lines, columns) = if by_rows { (y + span.start..y + span.end, 0..width) } else { (y..y + rows, span) };
-            let cx = Context { plan, edges: operator.inputs, output: index + 1, rows: inputs, packed, columns };
-            self.setup.kernel.run(&cx, &operator, lines, &mut out, scratch.row(0));
+            let cx = Context { plan, edges, output: index + 1, rows: inputs, packed, columns };
+            self.setup.kernel.run(&cx, &op, lines, &mut out, scratch.row(0));
         };
         crew.share(&work);
     }

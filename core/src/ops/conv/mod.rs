@@ -36,26 +36,29 @@ fn axes(conv: &Conv, size: Size, upsample: u8) -> Option<(Axis, Axis)> {
 }
 
 /// How kernels do it; `None` where they don't, and there are no packed weights.
-fn recipe(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
-    if edges.len() > MAX_EDGES || !recipe::fits(conv) { None } else { Recipe::new(layouts, plan, edges, conv, outputs) }
+fn recipe(layouts: Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
+    if edges.len() > MAX_EDGES || !recipe::fits(conv) {
+        return None;
+    }
+    Recipe::new(layouts(outputs)?, plan, edges, conv, outputs)
 }
 
 /// Bytes of the packed weights; 0 where the convolution is gathered.
-pub(super) fn packed_len(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> usize {
+pub(super) fn packed_len(layouts: Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> usize {
     recipe(layouts, plan, edges, conv, outputs).map_or(0, |recipe| recipe.packed_len())
 }
 
 /// Packs the weights.
-pub(super) fn pack(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize, out: &mut [u8]) {
+pub(super) fn pack(layouts: Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize, out: &mut [u8]) {
     let zero_point = edges.first().and_then(|edge| plan.tensor(edge.tensor.get())).map_or(0, |t| t.zero_point);
     if let Some(recipe) = recipe(layouts, plan, edges, conv, outputs) {
-        let _ = recipe.pack(conv, zero_point, out);
+        let _ = recipe.pack(conv, None, zero_point, out);
     }
 }
 
 /// Bytes of scratch that one worker needs for whole rows, with inputs of this size.
 pub(super) fn scratch_len(
-    layouts: impl Layouts,
+    layouts: Layouts,
     plan: &Plan,
     edges: &[Edge],
     conv: &Conv,
@@ -99,21 +102,15 @@ fn by_kernels<I: Isa>(
         return None;
     }
     let outputs = cx.output().channels.into();
+    let layout = isa.layout(outputs)?;
     // That the convolution fits is known from its packed weights; to ask for every row would cost as much as a part of it.
-    Recipe::with(
-        |n| isa.layout(n),
-        cx.plan,
-        cx.edges,
-        conv,
-        outputs,
-        |recipe| {
-            let strip = Strip::new(cx, conv, recipe)?;
-            match strip.recipe.form {
-                Form::Rows => strip.staged(isa, rows, part, scratch),
-                Form::Interleaved | Form::Depthwise => strip.interleaved(isa, rows, part, scratch),
-            }
-        },
-    )
+    Recipe::with(layout, cx.plan, cx.edges, conv, outputs, |recipe| {
+        let strip = Strip::new(cx, conv, recipe)?;
+        match strip.recipe.form {
+            Form::Rows => strip.staged(isa, rows, part, scratch),
+            Form::Interleaved | Form::Depthwise => strip.interleaved(isa, rows, part, scratch),
+        }
+    })
 }
 
 /// What the rows of a strip have in common.

@@ -7,7 +7,7 @@ use heapless::Vec;
 use zerocopy::little_endian::{F32, I32, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::arch::job::{Layout, Layouts, MAX_SEGMENTS, Planes, ROWS, Requantize, Segment};
+use crate::arch::job::{Layout, MAX_SEGMENTS, Planes, ROWS, Requantize, Segment};
 use crate::plan::PACKED_ALIGNMENT;
 use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan};
@@ -16,9 +16,9 @@ use crate::plan::{Conv, Plan};
 pub(super) const MAX_GROUPS: usize = 4;
 
 /// Largest magnitude that an accumulator may have after its multiplication: conversions wrap at 2³¹ on some machines.
-const MAX_SCALED: f64 = (1u32 << 30) as f64;
+const MAX_SCALED: f32 = (1u32 << 30) as f32;
 /// What it stays below to be held in 16 bits, with any zero point.
-const MAX_SMALL: f64 = ((1u32 << 15) - 256) as f64;
+const MAX_SMALL: f32 = ((1u32 << 15) - 256) as f32;
 
 /// How the window's values are brought together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,8 +153,8 @@ impl<'a> Packed<'a> {
 
 impl Recipe {
     /// `None` where the instruction set of these layouts has no kernel for the convolution; it must also be one that [`fits`].
-    pub fn new(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
-        let mut recipe = Recipe::blank(layouts(outputs)?, plan, edges, conv, outputs);
+    pub fn new(layout: Layout, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
+        let mut recipe = Recipe::blank(layout, plan, edges, conv, outputs);
         recipe.cut(plan, edges, conv)?;
         Some(recipe)
     }
@@ -162,14 +162,14 @@ impl Recipe {
     /// What `then` makes of it, where there is a kernel. It stays where it is made: to move it would cost a small machine as
     /// much as to make it, for every row.
     pub fn with<T>(
-        layouts: impl Layouts,
+        layout: Layout,
         plan: &Plan,
         edges: &[Edge],
         conv: &Conv,
         outputs: usize,
         then: impl FnOnce(&Recipe) -> Option<T>,
     ) -> Option<T> {
-        let mut recipe = Recipe::blank(layouts(outputs)?, plan, edges, conv, outputs);
+        let mut recipe = Recipe::blank(layout, plan, edges, conv, outputs);
         recipe.cut(plan, edges, conv)?;
         then(&recipe)
     }
@@ -230,9 +230,7 @@ impl Recipe {
 
     /// A row of a transposed convolution whose windows lie side by side: every input pixel makes `kernel columns`
     /// output pixels, so it is a 1x1 convolution to as many times the channels.
-    pub fn side_by_side(layouts: impl Layouts, conv: &Conv, inputs: usize, outputs: usize) -> Option<Recipe> {
-        let outputs = outputs * usize::from(conv.window.kernel[1]);
-        let layout = layouts(outputs)?;
+    pub fn side_by_side(layout: Layout, inputs: usize, outputs: usize) -> Option<Recipe> {
         let mut segments = Vec::new();
         for planes in layout.cut(inputs) {
             segments.push(SegmentShape::new(inputs, &planes, 1)).ok()?;
@@ -280,39 +278,17 @@ impl Recipe {
         (head + self.weights_len() * if self.pairs { 2 } else { 1 }).next_multiple_of(PACKED_ALIGNMENT)
     }
 
-    /// Packs the weights into `bytes` ([`Recipe::packed_len`] of them), for an input with this zero point.
-    pub fn pack(&self, conv: &Conv, zero_point: i8, bytes: &mut [u8]) -> Option<()> {
-        let [rows, columns] = self.kernel;
-        let block = rows * columns * self.inputs;
-        let weight = |output: usize, segment: &SegmentShape, value: usize| {
-            let row = segment.row as usize * ROWS + value % ROWS;
-            match self.form {
-                Form::Interleaved if row >= rows => 0,
-                Form::Interleaved => conv.weights[output * block + row * columns * self.inputs + value / ROWS],
-                _ => segment.source(value).map_or(0, |(tap, channel)| {
-                    let at = segment.start as usize + tap * usize::from(segment.channels) + channel;
-                    conv.weights[output * block + at]
-                }),
-            }
-        };
-        self.pack_as(conv, zero_point, weight, bytes)
-    }
-
-    /// The same with weights from elsewhere: `weight(output, segment, value)`; [`Form::Depthwise`] takes the plan's.
-    pub fn pack_as(
-        &self,
-        conv: &Conv,
-        zero_point: i8,
-        weight: impl Fn(usize, &SegmentShape, usize) -> i8,
-        bytes: &mut [u8],
-    ) -> Option<()> {
+    /// Packs the weights into `bytes` ([`Recipe::packed_len`] of them), for an input with this zero point: those of a Conv,
+    /// or of one kernel row of a ConvTranspose.
+    pub fn pack(&self, conv: &Conv, kernel_row: Option<usize>, zero_point: i8, bytes: &mut [u8]) -> Option<()> {
+        let weights_of = Source { recipe: self, conv, kernel_row };
         let count = self.count();
         let (head, rest) = Head::mut_from_prefix(bytes).ok()?;
         let (bias, rest) = <[I32]>::mut_from_prefix_with_elems(rest, count).ok()?;
         let (scales, weights) = <[F32]>::mut_from_prefix_with_elems(rest, count).ok()?;
         head.extreme = u32::from(conv.weights.contains(&i8::MIN)).into();
         head.small = 1.into();
-        let farthest = (128 + i64::from(zero_point)).max(127 - i64::from(zero_point));
+        let farthest = u32::from(zero_point.abs_diff(i8::MIN).max(zero_point.abs_diff(i8::MAX)));
         // Staged values are `x + flip`, so Σ w·(x − zero) = Σ w·staged − (zero + flip)·Σ w.
         let zero = i32::from(zero_point) + i32::from(self.layout.flip);
         let depthwise = self.form == Form::Depthwise;
@@ -325,45 +301,35 @@ impl Recipe {
             let (mut sum, mut magnitude) = (0, 0);
             let mut add = |weight: i8| {
                 sum += i32::from(weight);
-                magnitude += i64::from(weight.unsigned_abs());
+                magnitude += u32::from(weight.unsigned_abs());
             };
             if depthwise {
                 conv.weights[output..].iter().step_by(self.outputs).for_each(|&w| add(w));
             } else {
                 for segment in &self.segments {
-                    (0..segment.all_values()).for_each(|value| add(weight(output, segment, value)));
+                    (0..segment.all_values()).for_each(|value| add(weights_of.weight(output, segment, value, 0)));
                 }
             }
             // The same channel of the plan for each of a transposed convolution's columns.
             let channel = output % conv.bias.len();
             *bias = conv.bias[channel].get().wrapping_sub(zero.wrapping_mul(sum)).into();
             *scale = conv.scales[channel];
-            let most = magnitude * farthest + i64::from(conv.bias[channel].get()).abs();
-            if most as f64 * f64::from(scale.get()) >= MAX_SMALL {
+            // The plan's check saw to it that this fits 31 bits.
+            let most = magnitude.wrapping_mul(farthest).wrapping_add(conv.bias[channel].get().unsigned_abs());
+            if most as f32 * scale.get() >= MAX_SMALL {
                 head.small = 0.into();
             }
         }
         let (first, second) = weights.split_at_mut_checked(self.weights_len())?;
-        // A row further down, every weight belongs to the next byte of its four.
-        let below = |output: usize, segment: &SegmentShape, value: usize| {
-            if value.is_multiple_of(ROWS) { 0 } else { weight(output, segment, value - 1) }
-        };
-        match (depthwise, self.pairs) {
-            (true, false) => self.pack_depthwise(conv, 0, first),
-            (true, true) => {
-                self.pack_depthwise(conv, 0, first);
-                self.pack_depthwise(conv, 1, second);
-            }
-            (false, false) => self.pack_blocks(&weight, first),
-            (false, true) => {
-                self.pack_blocks(&weight, first);
-                self.pack_blocks(below, second);
-            }
+        let all = [first, second];
+        for (below, out) in all.into_iter().enumerate().take(if self.pairs { 2 } else { 1 }) {
+            if depthwise { self.pack_depthwise(conv, below, out) } else { self.pack_blocks(&weights_of, below, out) }
         }
         Some(())
     }
 
-    fn pack_blocks(&self, weight: impl Fn(usize, &SegmentShape, usize) -> i8, out: &mut [u8]) {
+    /// `below` rows further down than the interleaved ones start.
+    fn pack_blocks(&self, weights_of: &Source, below: usize, out: &mut [u8]) {
         let Layout { value, depth, channels, .. } = self.layout;
         let mut places = out.chunks_exact_mut(value);
         for block in 0..self.layout.blocks(self.outputs) {
@@ -374,7 +340,7 @@ impl Recipe {
                     for output in block * channels..(block + 1) * channels {
                         for v in step * depth..(step + 1) * depth {
                             let inside = output < self.outputs && v < values;
-                            let w = if inside { weight(output, segment, plane * values + v) } else { 0 };
+                            let w = if inside { weights_of.weight(output, segment, plane * values + v, below) } else { 0 };
                             let Some(place) = places.next() else { return };
                             place.copy_from_slice(&i16::from(w).to_le_bytes()[..value]);
                         }
@@ -384,7 +350,7 @@ impl Recipe {
         }
     }
 
-    /// `below` rows further down than the interleaved ones start.
+    /// The same of a depthwise convolution.
     fn pack_depthwise(&self, conv: &Conv, below: usize, out: &mut [u8]) {
         let [rows, columns] = self.kernel;
         let mut places = out.chunks_exact_mut(self.layout.interleaved);
@@ -404,6 +370,36 @@ impl Recipe {
     }
 }
 
+/// The plan's weights in the order of a recipe.
+struct Source<'r> {
+    recipe: &'r Recipe,
+    conv: &'r Conv<'r>,
+    /// For a ConvTranspose, of which output `column · channels + channel` of the 1x1 convolution is a channel of a column.
+    kernel_row: Option<usize>,
+}
+
+impl Source<'_> {
+    /// The weight of a value of a segment; where rows are interleaved, `below` rows further down than they start.
+    fn weight(&self, output: usize, segment: &SegmentShape, value: usize, below: usize) -> i8 {
+        let Recipe { form, kernel: [rows, columns], inputs, .. } = *self.recipe;
+        let block = rows * columns * inputs;
+        let at = if form == Form::Interleaved {
+            let row = (usize::from(segment.row) * ROWS + value % ROWS).checked_sub(below).filter(|&row| row < rows);
+            row.map(|row| output * block + row * columns * inputs + value / ROWS)
+        } else {
+            segment.source(value).map(|(tap, channel)| match self.kernel_row {
+                None => output * block + segment.start as usize + tap * usize::from(segment.channels) + channel,
+                Some(row) => {
+                    let [rows, columns] = self.conv.window.kernel.map(usize::from);
+                    let channels = self.conv.bias.len();
+                    (((output % channels) * rows + row) * columns + output / channels) * inputs + channel
+                }
+            })
+        };
+        at.map_or(0, |at| self.conv.weights[at])
+    }
+}
+
 /// Channels of an input.
 fn channels(plan: &Plan, edge: &Edge) -> usize {
     plan.tensor(edge.tensor.get()).map_or(0, |tensor| usize::from(tensor.channels))
@@ -411,7 +407,7 @@ fn channels(plan: &Plan, edge: &Edge) -> usize {
 
 /// Whether every accumulator, scaled, stays far from where conversions wrap.
 pub(super) fn fits(conv: &Conv) -> bool {
-    let most = 255.0 * 128.0 * (conv.weights.len() / conv.bias.len().max(1)) as f64;
-    let scaled = |(bias, scale): (&I32, &F32)| (most + f64::from(bias.get()).abs()) * f64::from(scale.get());
+    let most = 255.0 * 128.0 * (conv.weights.len() / conv.bias.len().max(1)) as f32;
+    let scaled = |(bias, scale): (&I32, &F32)| (most + (bias.get() as f32).abs()) * scale.get();
     conv.bias.iter().zip(conv.scales).map(scaled).all(|scaled| scaled < MAX_SCALED)
 }

@@ -233,10 +233,10 @@ fn fill(width: usize, flip: u8, zero_point: i8, out: &mut [u8]) {
 /// Repeats every pixel `factor` times, from repeated pixel `first` on.
 fn enlarge<I: Isa>(isa: I, row: &[i8], channels: usize, (factor, first): (usize, usize), out: &mut [i8]) {
     match channels {
-        8 => enlarge_by::<I, 8>(isa, row, factor, first, out),
-        16 => enlarge_by::<I, 16>(isa, row, factor, first, out),
-        32 => enlarge_by::<I, 32>(isa, row, factor, first, out),
-        64 => enlarge_by::<I, 64>(isa, row, factor, first, out),
+        8 if I::KNOWN_CHANNELS => enlarge_by::<I, 8>(isa, row, factor, first, out),
+        16 if I::KNOWN_CHANNELS => enlarge_by::<I, 16>(isa, row, factor, first, out),
+        32 if I::KNOWN_CHANNELS => enlarge_by::<I, 32>(isa, row, factor, first, out),
+        64 if I::KNOWN_CHANNELS => enlarge_by::<I, 64>(isa, row, factor, first, out),
         _ => {
             for (at, pixel) in (first..).zip(out.chunks_exact_mut(channels)) {
                 isa.copy(&row[at / factor * channels..][..channels], pixel);

@@ -43,6 +43,7 @@ impl Dsp {
 
 impl Isa for Dsp {
     const NAME: &'static str = layout::DSP_NAME;
+    const KNOWN_CHANNELS: bool = false;
 
     fn layout(self, _: usize) -> Option<Layout> {
         Some(layout::DSP)
