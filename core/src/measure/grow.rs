@@ -61,8 +61,9 @@ impl Distance {
         if !(0.0..=MAX_REACH as f32).contains(&px) {
             return None;
         }
-        // Exact in f64: twice the 24 bits of an f32.
-        let square = (f64::from(px) * f64::from(px)) as u32;
+        // Exact: from 1 on, an f32 has no bits below 2⁻²³, and the square of what is smaller is rounded down to 0.
+        let fixed = u64::from((px * (1 << 23) as f32) as u32);
+        let square = (fixed * fixed >> 46) as u32;
         Some(Self { square, reach: square.isqrt() as u8 })
     }
 

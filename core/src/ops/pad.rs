@@ -8,7 +8,7 @@ fn source(mode: PadMode, at: u32, before: u16, input: u32) -> Option<u32> {
     let (last, at) = (i64::from(input) - 1, i64::from(at) - i64::from(before));
     let inside = match mode {
         PadMode::Constant(_) => at,
-        PadMode::Edge => at.clamp(0, last),
+        PadMode::Edge => at.min(last).max(0),
         PadMode::Reflect => last - (last - at.abs()).abs(),
     };
     (0..=last).contains(&inside).then_some(inside as u32)

@@ -77,7 +77,7 @@ impl Axis {
 
     /// The input pixel nearest to output pixel `x`.
     fn nearest(&self, x: u32) -> u32 {
-        self.index().floor(x).clamp(0, i64::from(self.input) - 1) as u32
+        self.index().floor(x).min(i64::from(self.input) - 1).max(0) as u32
     }
 
     /// The two input pixels around output pixel `x`, and the weight of the second.
@@ -86,7 +86,7 @@ impl Axis {
         let (numerator, div) = (self.position.numerator(x), self.position.div);
         let low = numerator.div_euclid(div);
         if low < 0 || low >= last {
-            let edge = low.clamp(0, last) as u32;
+            let edge = low.min(last).max(0) as u32;
             return (edge, edge, 0);
         }
         let weight = ((numerator - low * div) * i64::from(2 * ONE) + div) / (2 * div);
