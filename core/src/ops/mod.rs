@@ -45,11 +45,13 @@ const ABSENT: Tensor = Tensor { channels: 1, scale: 1.0, zero_point: 0, ring: 1 
 
 impl<'a> Context<'a> {
     /// The tensor of input `index`.
+    #[inline(never)]
     fn input(&self, index: usize) -> Tensor {
         self.edges.get(index).and_then(|edge| self.plan.tensor(edge.tensor.get())).unwrap_or(ABSENT)
     }
 
     /// The output tensor.
+    #[inline(never)]
     fn output(&self) -> Tensor {
         self.plan.tensor(self.output as u16).unwrap_or(ABSENT)
     }

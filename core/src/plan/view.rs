@@ -469,6 +469,7 @@ const KINDS: [&str; 16] = [
 ];
 
 /// The name of a kind of operator.
+#[inline(never)]
 pub(crate) fn kind_name(kind: u8) -> &'static str {
     KINDS.get(usize::from(kind)).copied().unwrap_or(UNKNOWN)
 }

@@ -98,13 +98,14 @@ impl<'p, C: Compute> Session<'p, '_, C> {
             let _ = values.push(cut as usize * if by_rows { 1 } else { channels });
             let _ = scratches.push(part * share);
         }
-        let whole = self.memory.scratch.len().max(1);
+        let scratch: &mut [i8] = zerocopy::transmute_mut!(&mut *self.memory.scratch);
+        let whole = scratch.len().max(1);
         let outs = if by_rows {
             Parts::by_rows(ring, tensor.stride(), tensor.slot(y), &values)
         } else {
             Parts::new(ring, tensor.stride(), &values)
         };
-        let scratches = Parts::new(self.memory.scratch, whole, &scratches);
+        let scratches = Parts::new(scratch, whole, &scratches);
         let (Some(outs), Some(scratches)) = (outs, scratches) else { return };
         let edges = self.plan.operator_edges(record);
         let (plan, packed) = (&self.plan, self.packed.unwrap_or(self.memory.packed).get(packed).unwrap_or(&[]));
@@ -116,7 +117,8 @@ impl<'p, C: Compute> Session<'p, '_, C> {
             }
             let (lines, columns) = if by_rows { (y + span.start..y + span.end, 0..width) } else { (y..y + rows, span) };
             let cx = Context { plan, edges, output: index + 1, rows: inputs, packed, columns };
-            self.setup.kernel.run(&cx, &op, lines, &mut out, scratch.row(0));
+            let scratch = zerocopy::transmute_mut!(scratch.row(0));
+            self.setup.kernel.run(&cx, &op, lines, &mut out, scratch);
         };
         crew.share(&work);
     }
