@@ -6,7 +6,7 @@ use crate::quant::{Clamp, requantize, saturate_shifted};
 
 /// `factor[0]·(a − za) + factor[1]·(b − zb)`.
 pub(super) fn add<I: Isa>(isa: I, cx: &Context, factor: [f32; 2], clamp: Clamp, y: u32, out: &mut [i8]) {
-    let zero_out = cx.output().zero_point;
+    let zero_out = cx.output.zero_point;
     combine(
         isa,
         cx,
@@ -19,7 +19,7 @@ pub(super) fn add<I: Isa>(isa: I, cx: &Context, factor: [f32; 2], clamp: Clamp, 
 
 /// `factor·(a − za)·(b − zb)`.
 pub(super) fn mul<I: Isa>(isa: I, cx: &Context, factor: f32, clamp: Clamp, y: u32, out: &mut [i8]) {
-    let zero_out = cx.output().zero_point;
+    let zero_out = cx.output.zero_point;
     combine(
         isa,
         cx,
@@ -42,7 +42,7 @@ fn combine<I: Isa>(isa: I, cx: &Context, y: u32, out: &mut [i8], f: impl Fn(i32,
 /// Cuts rows into runs of values, in which one value of the second input is for one of the first, or for all: hands them to
 /// `each`, with the place of what comes of them.
 fn runs(cx: &Context, y: u32, out: &mut [i8], each: &mut dyn FnMut(&[i8], &[i8], &mut [i8])) {
-    let [channels, second_channels] = [0, 1].map(|index| usize::from(cx.input(index).channels));
+    let [channels, second_channels] = [0, 1].map(|index| usize::from(cx.input(index).channels.get()));
     let pixel = cx.size(1).rows == 1 && cx.size(1).width == 1;
     let a = cx.span(0, y);
     if pixel {

@@ -17,12 +17,14 @@ mod transpose;
 
 use core::ops::Range;
 
+use zerocopy::little_endian::{F32, U16, U32};
+
 use crate::arch::Isa;
 use crate::arch::job::Layouts;
 use crate::arch::parts::Part;
 use crate::plan::op::kind;
-use crate::plan::record::Edge;
-use crate::plan::{Op, Operator, Operators, Plan, Tensor};
+use crate::plan::record::{Edge, Tensor};
+use crate::plan::{Op, Operator, Operators, Plan};
 use crate::ring::{Inputs, TensorState};
 use crate::shape::Size;
 use conv::side_by_side;
@@ -31,8 +33,9 @@ use conv::side_by_side;
 pub(crate) struct Context<'a> {
     pub plan: &'a Plan<'a>,
     pub edges: &'a [Edge],
-    /// Index of the output tensor.
-    pub output: usize,
+    pub output: &'a Tensor,
+    /// Where the output lies.
+    pub place: &'a TensorState,
     pub rows: Inputs<'a>,
     /// Weights as the kernel wants them; empty where it takes the plan's.
     pub packed: &'a [u8],
@@ -41,41 +44,25 @@ pub(crate) struct Context<'a> {
 }
 
 /// What stands in for a tensor that a checked plan never asks for.
-const ABSENT: Tensor = Tensor { channels: 1, scale: 1.0, zero_point: 0, ring: 1 };
+static ABSENT: Tensor =
+    Tensor { channels: U16::new(1), zero_point: 0, reserved: 0, scale: F32::from_bytes([0; 4]), ring: U32::new(1) };
 
 impl<'a> Context<'a> {
     /// The tensor of input `index`.
-    #[inline(never)]
-    fn input(&self, index: usize) -> Tensor {
-        self.edges.get(index).and_then(|edge| self.plan.tensor(edge.tensor.get())).unwrap_or(ABSENT)
-    }
-
-    /// The output tensor.
-    #[inline(never)]
-    fn output(&self) -> Tensor {
-        self.plan.tensor(self.output as u16).unwrap_or(ABSENT)
+    fn input(&self, index: usize) -> &'a Tensor {
+        let tensor = |edge: &Edge| self.plan.tensors.get(usize::from(edge.tensor.get()));
+        self.edges.get(index).and_then(tensor).unwrap_or(&ABSENT)
     }
 
     /// Rows and width of input `index`, as stored.
-    #[inline(never)]
     fn size(&self, index: usize) -> Size {
         let tensor = self.edges.get(index).map_or(0, |edge| usize::from(edge.tensor.get()));
         self.rows.tensors.get(tensor).map_or(Size { rows: 0, width: 0 }, TensorState::size)
     }
 
-    /// Rows and width of the output.
-    fn output_size(&self) -> Size {
-        self.rows.tensors.get(self.output).map_or(Size { rows: 0, width: 0 }, TensorState::size)
-    }
-
-    /// Where row `y` of the output lies in its ring.
-    fn slot(&self, y: u32) -> usize {
-        self.rows.tensors.get(self.output).map_or(0, |tensor| tensor.slot(y))
-    }
-
     /// What row `y` of input `index` holds in the output's columns.
     fn span(&self, index: usize, y: u32) -> &'a [i8] {
-        let channels = usize::from(self.input(index).channels);
+        let channels = usize::from(self.input(index).channels.get());
         let (start, end) = (self.columns.start as usize * channels, self.columns.end as usize * channels);
         self.row(index, y).get(start..end).unwrap_or(&[])
     }
@@ -109,7 +96,7 @@ pub(crate) fn run<I: Isa, const OPERATORS: u32>(
         _ => {}
     }
     for y in rows {
-        row::<I, OPERATORS>(isa, cx, op, y, part.row(cx.slot(y)), scratch);
+        row::<I, OPERATORS>(isa, cx, op, y, part.row(cx.place.slot(y)), scratch);
     }
 }
 

@@ -196,7 +196,6 @@ impl<'a> Plan<'a> {
     }
 
     /// Tensor `index`; tensor 0 is the network's input.
-    #[inline(never)]
     pub fn tensor(&self, index: u16) -> Option<Tensor> {
         self.tensors.get(usize::from(index)).map(|t| Tensor {
             channels: t.channels.get(),
@@ -204,6 +203,11 @@ impl<'a> Plan<'a> {
             zero_point: t.zero_point,
             ring: t.ring.get(),
         })
+    }
+
+    /// Channels of tensor `index`; 0 if there is none.
+    pub(crate) fn channels(&self, index: usize) -> usize {
+        self.tensors.get(index).map_or(0, |tensor| tensor.channels.get().into())
     }
 
     /// All tensors.

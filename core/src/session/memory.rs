@@ -85,7 +85,7 @@ pub(super) struct State<'a> {
 impl<'a> State<'a> {
     /// Bytes of the state.
     pub fn len(plan: &Plan) -> usize {
-        let channels = plan.tensor(0).map_or(0, |tensor| usize::from(tensor.channels));
+        let channels = plan.channels(0);
         let (tensors, operators, edges) = (plan.tensors.len(), plan.operators.len(), plan.edges.len());
         tensors * size_of::<TensorState>()
             + edges * (size_of::<Reach>() + size_of::<Reader>())
@@ -148,7 +148,7 @@ impl<'a> State<'a> {
         let (mut packed, mut scratch) = (0, 0);
         for (index, operator) in plan.operators().enumerate() {
             self.packed_at[index] = u32::try_from(packed).map_err(|_| SessionError::TooLarge)?.into();
-            let outputs = plan.tensor(index as u16 + 1).map_or(0, |tensor| usize::from(tensor.channels));
+            let outputs = plan.channels(index + 1);
             let input = operator.inputs.first().and_then(|edge| self.tensors.get(usize::from(edge.tensor.get())));
             let size = input.map_or(Size { rows: 0, width: 0 }, TensorState::size);
             packed += ops::packed_len(layouts, plan, &operator, outputs);
@@ -256,7 +256,7 @@ impl<'a> Memory<'a> {
     /// Packs the weights of every operator.
     pub fn pack<C: Compute>(&mut self, plan: &Plan, setup: &Setup<C>) {
         for (index, operator) in plan.operators().enumerate() {
-            let outputs = plan.tensor(index as u16 + 1).map_or(0, |tensor| usize::from(tensor.channels));
+            let outputs = plan.channels(index + 1);
             let span = self.packed_span(index);
             if let Some(out) = self.packed.get_mut(span).filter(|out| !out.is_empty()) {
                 ops::pack(&|outputs| setup.kernel.layout(outputs), plan, &operator, outputs, out);

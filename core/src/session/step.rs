@@ -63,15 +63,16 @@ impl<'p, C: Compute> Session<'p, '_, C> {
     /// Makes `rows` rows of an operator's output from row `y` on.
     fn run_strip(&mut self, index: usize, y: u32, rows: u32) {
         let packed = self.memory.packed_span(index);
-        let (Some(op), Some(record), Some((inputs, ring)), Some(tensor)) = (
+        let (Some(op), Some(record), Some(output), Some((inputs, ring)), Some(place)) = (
             self.plan.op(index),
             self.plan.operators.get(index),
+            self.plan.tensors.get(index + 1),
             self.memory.rings.split(self.memory.state.tensors, index + 1),
             self.memory.state.tensors.get(index + 1),
         ) else {
             return;
         };
-        let (width, channels) = (tensor.width.get(), tensor.channels.get() as usize);
+        let (width, channels) = (place.width.get(), place.channels.get() as usize);
         let work = rows as usize * width as usize * channels * ops::products(&op, channels).max(VALUE);
         let crew: &dyn Crew = if work < self.setup.crew.worth() { &Alone } else { self.setup.crew };
         let count = crew.workers().clamp(1, MAX_PARTS);
@@ -101,9 +102,9 @@ impl<'p, C: Compute> Session<'p, '_, C> {
         let scratch: &mut [i8] = zerocopy::transmute_mut!(&mut *self.memory.scratch);
         let whole = scratch.len().max(1);
         let outs = if by_rows {
-            Parts::by_rows(ring, tensor.stride(), tensor.slot(y), &values)
+            Parts::by_rows(ring, place.stride(), place.slot(y), &values)
         } else {
-            Parts::new(ring, tensor.stride(), &values)
+            Parts::new(ring, place.stride(), &values)
         };
         let scratches = Parts::new(scratch, whole, &scratches);
         let (Some(outs), Some(scratches)) = (outs, scratches) else { return };
@@ -116,7 +117,7 @@ impl<'p, C: Compute> Session<'p, '_, C> {
                 return;
             }
             let (lines, columns) = if by_rows { (y + span.start..y + span.end, 0..width) } else { (y..y + rows, span) };
-            let cx = Context { plan, edges, output: index + 1, rows: inputs, packed, columns };
+            let cx = Context { plan, edges, output, place, rows: inputs, packed, columns };
             let scratch = zerocopy::transmute_mut!(scratch.row(0));
             self.setup.kernel.run(&cx, &op, lines, &mut out, scratch);
         };

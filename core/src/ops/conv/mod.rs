@@ -67,9 +67,7 @@ pub(super) fn scratch_len(
 ) -> usize {
     let Some(recipe) = recipe(layouts, plan, edges, conv, outputs) else { return 0 };
     let Some((rows, columns)) = axes(conv, size, edges.first().map_or(1, |edge| edge.upsample)) else { return 0 };
-    let channels = |edge: usize| {
-        edges.get(edge).and_then(|edge| plan.tensor(edge.tensor.get())).map_or(0, |t| usize::from(t.channels))
-    };
+    let channels = |edge: usize| edges.get(edge).map_or(0, |edge| plan.channels(edge.tensor.get().into()));
     staging::scratch_len(&recipe, edges, channels, &rows, Columns::new(&columns, &(0..columns.output)))
 }
 
@@ -84,7 +82,7 @@ pub(super) fn rows<I: Isa>(
 ) {
     if by_kernels(isa, cx, conv, rows.clone(), part, scratch).is_none() {
         for y in rows {
-            gathered::row(isa, cx, conv, y, part.row(cx.slot(y)));
+            gathered::row(isa, cx, conv, y, part.row(cx.place.slot(y)));
         }
     }
 }
@@ -101,7 +99,7 @@ fn by_kernels<I: Isa>(
     if cx.packed.is_empty() {
         return None;
     }
-    let outputs = cx.output().channels.into();
+    let outputs = cx.output.channels.get().into();
     let layout = isa.layout(outputs)?;
     // That the convolution fits is known from its packed weights; to ask for every row would cost as much as a part of it.
     Recipe::with(layout, cx.plan, cx.edges, conv, outputs, |recipe| {
@@ -130,13 +128,13 @@ impl<'a> Strip<'a> {
         let (along, across) = axes(conv, cx.size(0), cx.edges.first()?.upsample)?;
         let columns = Columns::new(&across, &cx.columns);
         let packed = Packed::new(cx.packed, recipe.count())?;
-        let requantize = packed.requantize(cx.output().zero_point, conv);
+        let requantize = packed.requantize(cx.output.zero_point, conv);
         Some(Strip { cx, recipe, along, across, columns, packed, requantize })
     }
 
     /// Takes a row of the input with the most channels off the front of scratch; what is left is aligned.
     fn spare<'s>(&self, scratch: &'s mut [u8]) -> Option<(&'s mut [i8], &'s mut [u8])> {
-        let channels = (0..self.cx.edges.len()).map(|edge| usize::from(self.cx.input(edge).channels)).max()?;
+        let channels = (0..self.cx.edges.len()).map(|edge| usize::from(self.cx.input(edge).channels.get())).max()?;
         let (spare, scratch) = scratch.split_at_mut_checked(self.columns.count * channels)?;
         Some((zerocopy::transmute_mut!(spare), staging::aligned(scratch)))
     }
@@ -174,7 +172,7 @@ impl<'a> Strip<'a> {
                 let segment = shape.segment(row, &recipe.layout, columns.count, pixel, across.stride as usize);
                 segments.push(segment?).ok()?;
             }
-            isa.conv(&self.row(&segments, self.packed.weights), part.row(cx.slot(y)));
+            isa.conv(&self.row(&segments, self.packed.weights), part.row(cx.place.slot(y)));
         }
         Some(())
     }
@@ -182,7 +180,7 @@ impl<'a> Strip<'a> {
     /// The rows of the only input interleaved, for each row of the output anew, or for two.
     fn interleaved<I: Isa>(&self, isa: I, rows: Range<u32>, part: &mut Part<i8>, scratch: &mut [u8]) -> Option<()> {
         let Strip { cx, recipe, along, across, columns, packed, requantize } = self;
-        let channels = usize::from(cx.input(0).channels);
+        let channels = usize::from(cx.input(0).channels.get());
         let (zeros, scratch) = self.spare(scratch)?;
         let group_len = staging::group_len(&recipe.layout, columns.count, channels);
         // Bytes of an interleaved pixel.
@@ -199,7 +197,7 @@ impl<'a> Strip<'a> {
             for group in staged.chunks_exact(group_len) {
                 groups.push(group).ok()?;
             }
-            let out = part.row(cx.slot(y));
+            let out = part.row(cx.place.slot(y));
             if recipe.form == Form::Interleaved {
                 let stride = across.stride as usize * pixel;
                 let mut segments: Vec<Segment, MAX_GROUPS> = Vec::new();

@@ -402,7 +402,7 @@ impl Source<'_> {
 
 /// Channels of an input.
 fn channels(plan: &Plan, edge: &Edge) -> usize {
-    plan.tensor(edge.tensor.get()).map_or(0, |tensor| usize::from(tensor.channels))
+    plan.channels(edge.tensor.get().into())
 }
 
 /// Whether every accumulator, scaled, stays far from where conversions wrap.

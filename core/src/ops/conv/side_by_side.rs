@@ -115,7 +115,7 @@ pub(in crate::ops) fn rows<I: Isa>(
     if cx.packed.is_empty() {
         return None;
     }
-    let (inputs, outputs) = (usize::from(cx.input(0).channels), usize::from(cx.output().channels));
+    let (inputs, outputs) = (usize::from(cx.input(0).channels.get()), usize::from(cx.output.channels.get()));
     let recipe = recipe(&|n| isa.layout(n), conv, output_padding, inputs, outputs)?;
     let [kernel_rows, kernel_columns] = conv.window.kernel.map(u32::from);
     let size = cx.size(0);
@@ -139,13 +139,13 @@ pub(in crate::ops) fn rows<I: Isa>(
             layout: recipe.layout,
             segments: &segments,
             weights: packed.weights,
-            requantize: packed.requantize(cx.output().zero_point, conv),
+            requantize: packed.requantize(cx.output.zero_point, conv),
             extreme: packed.extreme,
             pixels: span.len(),
             outputs: recipe.outputs,
             out_stride: recipe.outputs,
         };
-        isa.conv(&row, part.row(cx.slot(y)));
+        isa.conv(&row, part.row(cx.place.slot(y)));
     }
     Some(())
 }

@@ -92,7 +92,7 @@ impl<'s> Ring<'s> {
         scratch: &mut &'s mut [u8],
     ) -> Option<Ring<'s>> {
         let (tensor, size) = (cx.input(edge), cx.size(edge));
-        let (channels, zero_point) = (usize::from(tensor.channels), tensor.zero_point);
+        let (channels, zero_point) = (usize::from(tensor.channels.get()), tensor.zero_point);
         let upsample = cx.edges.get(edge)?.upsample;
         let (count, row_len) = (ring_rows(rows, upsample), row_len(layout, columns.count, channels));
         let (slots, rest) = core::mem::take(scratch).split_at_mut_checked(count * row_len)?;
@@ -285,7 +285,7 @@ pub(super) fn interleave<I: Isa>(
     out: &mut [u8],
 ) {
     let (size, tensor) = (cx.size(0), cx.input(0));
-    let channels = usize::from(tensor.channels);
+    let channels = usize::from(tensor.channels.get());
     let (before, on_row) = columns.inside(size.width);
     let values = on_row.start * channels..on_row.end * channels;
     let zeros = &mut zeros[..values.len()];

@@ -61,6 +61,10 @@ impl Isa for Dsp {
         bytes::stage(from, to);
     }
 
+    fn copy(self, from: &[i8], to: &mut [i8]) {
+        bytes::copy(from, to);
+    }
+
     fn interleave(self, rows: [&[i8]; 4], _: u8, to: &mut [u8]) {
         bytes::interleave(rows, to);
     }
