@@ -63,7 +63,7 @@ impl Distance {
         }
         // Exact: from 1 on, an f32 has no bits below 2⁻²³, and the square of what is smaller is rounded down to 0.
         let fixed = u64::from((px * (1 << 23) as f32) as u32);
-        let square = (fixed * fixed >> 46) as u32;
+        let square = ((fixed * fixed) >> 46) as u32;
         Some(Self { square, reach: (1..=MAX_REACH as u32).take_while(|reach| reach * reach <= square).count() as u8 })
     }
 

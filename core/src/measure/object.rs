@@ -115,11 +115,8 @@ impl Object {
     pub fn perimeter_hundredths(&self) -> u64 {
         const ONE: i64 = 1 << 24;
         /// What a passage adds, in hundredths, times `ONE`.
-        const UNITS: [i64; 3] = [
-            100 * ONE,
-            (100.0 * SQRT_2 * ONE as f64 + 0.5) as i64,
-            (50.0 * (1.0 + SQRT_2) * ONE as f64 + 0.5) as i64,
-        ];
+        const UNITS: [i64; 3] =
+            [100 * ONE, (100.0 * SQRT_2 * ONE as f64 + 0.5) as i64, (50.0 * (1.0 + SQRT_2) * ONE as f64 + 0.5) as i64];
         let sum: i64 = self.contour.counts().iter().zip(UNITS).map(|(&count, unit)| i64::from(count) * unit).sum();
         ((sum + ONE / 2).max(0) >> 24) as u64
     }

@@ -39,9 +39,12 @@ fn combine<I: Isa>(isa: I, cx: &Context, y: u32, out: &mut [i8], f: impl Fn(i32,
     });
 }
 
+/// What is made of a run of the first input, and of the second: the run of the output.
+type Each<'e> = &'e mut dyn FnMut(&[i8], &[i8], &mut [i8]);
+
 /// Cuts rows into runs of values, in which one value of the second input is for one of the first, or for all: hands them to
 /// `each`, with the place of what comes of them.
-fn runs(cx: &Context, y: u32, out: &mut [i8], each: &mut dyn FnMut(&[i8], &[i8], &mut [i8])) {
+fn runs(cx: &Context, y: u32, out: &mut [i8], each: Each) {
     let [channels, second_channels] = [0, 1].map(|index| usize::from(cx.input(index).channels.get()));
     let pixel = cx.size(1).rows == 1 && cx.size(1).width == 1;
     let a = cx.span(0, y);
@@ -54,7 +57,10 @@ fn runs(cx: &Context, y: u32, out: &mut [i8], each: &mut dyn FnMut(&[i8], &[i8],
     if channels == second_channels {
         return each(a, b, out);
     }
-    out.chunks_mut(channels).zip(a.chunks(channels)).zip(b.chunks(second_channels)).for_each(|((out, a), b)| each(a, b, out));
+    out.chunks_mut(channels)
+        .zip(a.chunks(channels))
+        .zip(b.chunks(second_channels))
+        .for_each(|((out, a), b)| each(a, b, out));
 }
 
 /// Value by value.

@@ -123,13 +123,7 @@ pub(crate) fn pack(layouts: Layouts, plan: &Plan, operator: &Operator, outputs: 
 }
 
 /// Bytes of scratch that a worker needs to run the operator; `size` is its first input's.
-pub(crate) fn scratch_len(
-    layouts: Layouts,
-    plan: &Plan,
-    operator: &Operator,
-    outputs: usize,
-    size: Size,
-) -> usize {
+pub(crate) fn scratch_len(layouts: Layouts, plan: &Plan, operator: &Operator, outputs: usize, size: Size) -> usize {
     match &operator.op {
         Op::Conv(conv) => conv::scratch_len(layouts, plan, operator.inputs, conv, outputs, size),
         Op::ConvTranspose { conv, output_padding } => {
@@ -163,14 +157,7 @@ pub(crate) fn columns_together(op: &Op) -> u32 {
 }
 
 /// Fills row `y` of the operator's output, in the columns that `cx` names.
-fn row<I: Isa, const OPERATORS: u32>(
-    isa: I,
-    cx: &Context,
-    op: &Op,
-    y: u32,
-    out: &mut [i8],
-    scratch: &mut [u8],
-) {
+fn row<I: Isa, const OPERATORS: u32>(isa: I, cx: &Context, op: &Op, y: u32, out: &mut [i8], scratch: &mut [u8]) {
     let has = |kind| Operators::from_bits(OPERATORS).has(kind);
     match op {
         Op::ConvTranspose { conv, output_padding } if has(kind::CONV_TRANSPOSE) => {

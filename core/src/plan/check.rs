@@ -1,11 +1,10 @@
 //! Every rule that a plan must keep, checked once, so that nothing later can fail on it (contract C3).
 
-use core::cell::Cell;
-
 use crc::{CRC_32_ISO_HDLC, Crc};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::F32;
 
+use super::inspector::{Broken, Inspector};
 use super::op::{Classify, Conv, Op, Operator, Pool};
 use super::record;
 use super::view::{Plan, Role, Tensor, kind_name};
@@ -40,168 +39,102 @@ pub(super) fn checksum_of(header: &record::Header, sections: &[&[u8]]) -> u32 {
     digest.finalize()
 }
 
-/// A rule is broken: which, [`Checks`] know.
-///
-/// An error is as long as ten registers, and plans have a hundred rules: one that is handed up by way of memory, from
-/// each of them, takes a microcontroller some KiB of code.
-#[derive(Debug)]
-pub(super) struct Broken;
-
-/// Where a check is, and what it found.
-pub(super) struct Checks {
-    place: Cell<Place>,
-    found: Cell<PlanError>,
-}
-
-impl Checks {
-    /// At the header, with nothing found.
-    pub fn new() -> Checks {
-        Checks { place: Cell::new(Place::Header), found: Cell::new(PlanError::NotAPlan) }
-    }
-
-    fn at(&self, place: Place) {
-        self.place.set(place);
-    }
-
-    /// The place's field breaks a rule.
-    #[inline(never)]
-    pub fn field(&self, field: &'static str, found: i64, rule: &'static str, limit: i64) -> Broken {
-        self.found.set(PlanError::Field { place: self.place.get(), field, found, rule, limit });
-        Broken
-    }
-
-    /// The place has a text that is none.
-    pub fn text(&self) -> Broken {
-        self.found.set(PlanError::Text { place: self.place.get() });
-        Broken
-    }
-
-    #[inline(never)]
-    fn exactly(&self, field: &'static str, found: usize, limit: usize) -> Result<(), Broken> {
-        if found == limit { Ok(()) } else { Err(self.field(field, found as i64, "exactly", limit as i64)) }
-    }
-
-    #[inline(never)]
-    pub fn at_most(&self, field: &'static str, found: usize, high: usize) -> Result<(), Broken> {
-        if found > high { Err(self.field(field, found as i64, "at most", high as i64)) } else { Ok(()) }
-    }
-
-    #[inline(never)]
-    fn at_least(&self, field: &'static str, found: usize, low: usize) -> Result<(), Broken> {
-        if found < low { Err(self.field(field, found as i64, "at least", low as i64)) } else { Ok(()) }
-    }
-
-    fn range(&self, field: &'static str, found: usize, low: usize, high: usize) -> Result<(), Broken> {
-        self.at_least(field, found, low)?;
-        self.at_most(field, found, high)
-    }
-
-    #[inline(never)]
-    fn real(&self, field: &'static str, found: f32, ok: bool) -> Result<(), Broken> {
-        if found.is_finite() && ok {
-            return Ok(());
-        }
-        self.found.set(PlanError::Real { place: self.place.get(), field, found });
-        Err(Broken)
-    }
-}
-
 /// Everything about a plan whose sections fit its bytes.
 pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
-    let checks = Checks::new();
-    all(plan, &checks).map_err(|Broken| checks.found.get())
+    let inspector = Inspector::new();
+    all(plan, &inspector).map_err(|Broken| inspector.found())
 }
 
-fn all(plan: &Plan, checks: &Checks) -> Result<(), Broken> {
-    header(plan, checks)?;
+fn all(plan: &Plan, inspector: &Inspector) -> Result<(), Broken> {
+    header(plan, inspector)?;
     for (index, tensor) in plan.tensors().enumerate() {
-        checks.at(Place::Tensor(index as u16));
-        checks.at_least("channels", tensor.channels.into(), 1)?;
-        checks.at_least("ring rows", tensor.ring as usize, 1)?;
-        checks.real("scale", tensor.scale, tensor.scale > 0.0)?;
+        inspector.at(Place::Tensor(index as u16));
+        inspector.at_least("channels", tensor.channels.into(), 1)?;
+        inspector.at_least("ring rows", tensor.ring as usize, 1)?;
+        inspector.real("scale", tensor.scale, tensor.scale > 0.0)?;
     }
     let mut first_edge = 0;
     for (index, record) in plan.operators.iter().enumerate() {
-        checks.at(Place::Operator(index as u16, kind_name(record.kind)));
-        checks.exactly("first edge", record.first_edge.get().into(), first_edge)?;
+        inspector.at(Place::Operator(index as u16, kind_name(record.kind)));
+        inspector.exactly("first edge", record.first_edge.get().into(), first_edge)?;
         first_edge += usize::from(record.edges.get());
-        checks.at_most("edges", first_edge, plan.edges.len())?;
-        let operator = plan.decode(record, checks)?;
-        checks.at_least("strip", operator.strip.into(), 1)?;
+        inspector.at_most("edges", first_edge, plan.edges.len())?;
+        let operator = plan.decode(record, inspector)?;
+        inspector.at_least("strip", operator.strip.into(), 1)?;
         for edge in operator.inputs {
-            checks.at_most("input tensor", edge.tensor.get().into(), index)?;
+            inspector.at_most("input tensor", edge.tensor.get().into(), index)?;
             let most = if matches!(operator.op, Op::Conv(_)) { MAX_UPSAMPLE } else { 1 };
-            checks.range("upsampling", edge.upsample.into(), 1, most)?;
+            inspector.range("upsampling", edge.upsample.into(), 1, most)?;
         }
-        Rules { plan, checks, operator, index }.check()?;
+        Rules { plan, inspector, operator, index }.check()?;
     }
-    checks.at(Place::Header);
-    checks.exactly("edges", plan.edges.len(), first_edge)?;
-    checks.at_least("outputs", plan.outputs.len(), 1)?;
+    inspector.at(Place::Header);
+    inspector.exactly("edges", plan.edges.len(), first_edge)?;
+    inspector.at_least("outputs", plan.outputs.len(), 1)?;
     for (index, record) in plan.outputs.iter().enumerate() {
-        checks.at(Place::Output(index as u16));
-        let output = plan.decode_output(record, checks)?;
-        checks.at_most("tensor", output.tensor.into(), plan.tensors.len() - 1)?;
+        inspector.at(Place::Output(index as u16));
+        let output = plan.decode_output(record, inspector)?;
+        inspector.at_most("tensor", output.tensor.into(), plan.tensors.len() - 1)?;
         let channels = plan.tensor(output.tensor).map_or(0, |t| t.channels);
         if output.role == Role::Mask {
-            checks.exactly("channels of the mask", channels.into(), 1)?;
+            inspector.exactly("channels of the mask", channels.into(), 1)?;
         }
     }
     Ok(())
 }
 
-fn header(plan: &Plan, checks: &Checks) -> Result<(), Broken> {
+fn header(plan: &Plan, inspector: &Inspector) -> Result<(), Broken> {
     let header = plan.header();
-    checks.exactly("tensors", plan.tensors.len(), plan.operators.len() + 1)?;
+    inspector.exactly("tensors", plan.tensors.len(), plan.operators.len() + 1)?;
     for (multiple, remainder) in header.multiple.iter().zip(&header.remainder) {
         let multiple = usize::from(multiple.get());
-        checks.range("alignment", multiple, 1, MAX_PAD)?;
-        checks.at_most("alignment's remainder", remainder.get().into(), multiple - 1)?;
+        inspector.range("alignment", multiple, 1, MAX_PAD)?;
+        inspector.at_most("alignment's remainder", remainder.get().into(), multiple - 1)?;
     }
     for span in [header.classes, header.provenance, header.packing] {
-        plan.text(span, checks)?;
+        plan.text(span, inspector)?;
     }
-    plan.bytes(header.packed, "packed weights", checks)?;
+    plan.bytes(header.packed, "packed weights", inspector)?;
     if header.packing.len.get() == 0 {
-        checks.exactly("packed weights' bytes", header.packed.len.get() as usize, 0)?;
+        inspector.exactly("packed weights' bytes", header.packed.len.get() as usize, 0)?;
     }
 
-    checks.at(Place::Input);
+    inspector.at(Place::Input);
     let input = &header.input;
-    checks.at_most("normalization", input.policy.into(), 2)?;
-    checks.at_most("channel order", input.order.into(), 1)?;
+    inspector.at_most("normalization", input.policy.into(), 2)?;
+    inspector.at_most("channel order", input.order.into(), 1)?;
     let (low, high) = (input.low.get(), input.high.get());
     let percent = input.policy != 0;
-    checks.real("low", low, !percent || low >= 0.0)?;
-    checks.real("high", high, high > low && (!percent || high <= 100.0))?;
+    inspector.real("low", low, !percent || low >= 0.0)?;
+    inspector.real("high", high, high > low && (!percent || high <= 100.0))?;
     for (name, values) in [("gain", &input.gain), ("offset", &input.offset)] {
-        values.iter().try_for_each(|value| checks.real(name, value.get(), true))?;
+        values.iter().try_for_each(|value| inspector.real(name, value.get(), true))?;
     }
 
-    checks.at(Place::Post);
+    inspector.at(Place::Post);
     let post = &header.post;
-    checks.at_most("task", post.task.into(), 2)?;
+    inspector.at_most("task", post.task.into(), 2)?;
     let (grow, threshold) = (post.grow.get(), post.threshold.get());
-    checks.real("grow", grow, (0.0..=MAX_GROW).contains(&grow))?;
-    checks.real("threshold", threshold, true)
+    inspector.real("grow", grow, (0.0..=MAX_GROW).contains(&grow))?;
+    inspector.real("threshold", threshold, true)
 }
 
 /// One operator's rules.
 struct Rules<'p, 'a> {
     plan: &'p Plan<'a>,
-    checks: &'p Checks,
+    inspector: &'p Inspector,
     operator: Operator<'a>,
     index: usize,
 }
 
 impl Rules<'_, '_> {
     fn check(&self) -> Result<(), Broken> {
-        let checks = self.checks;
+        let inspector = self.inspector;
         match &self.operator.op {
             Op::Conv(conv) => self.conv(conv),
             Op::ConvTranspose { conv, output_padding: [rows, columns] } => {
                 self.inputs(1)?;
-                checks.at_most("output padding", (*rows.max(columns)).into(), MAX_WINDOW)?;
+                inspector.at_most("output padding", (*rows.max(columns)).into(), MAX_WINDOW)?;
                 self.conv(conv)
             }
             Op::MaxPool(window) => {
@@ -218,26 +151,26 @@ impl Rules<'_, '_> {
             }
             Op::Resize(resize) => {
                 let inputs = self.operator.inputs.len();
-                checks.range("number of inputs", inputs, 1, 2)?;
+                inspector.range("number of inputs", inputs, 1, 2)?;
                 self.same_channels()?;
                 if inputs == 1 {
                     let ratios = resize.ratio.as_flattened();
-                    ratios.iter().try_for_each(|&ratio| checks.at_least("ratio", ratio.into(), 1))?;
+                    ratios.iter().try_for_each(|&ratio| inspector.at_least("ratio", ratio.into(), 1))?;
                 }
                 if resize.nearest.is_some() { self.same_quantization() } else { self.factor(resize.factor) }
             }
             Op::Concat { tables } => {
-                checks.at_least("number of inputs", self.operator.inputs.len(), 1)?;
+                inspector.at_least("number of inputs", self.operator.inputs.len(), 1)?;
                 self.output_channels(self.input_channels())?;
                 if tables.is_empty() {
                     self.same_quantization()
                 } else {
-                    checks.exactly("tables' bytes", tables.len(), 256 * self.operator.inputs.len())
+                    inspector.exactly("tables' bytes", tables.len(), 256 * self.operator.inputs.len())
                 }
             }
             Op::Add { factor, clamp } => {
                 self.binary(*clamp)?;
-                factor.iter().try_for_each(|&f| checks.real("factor", f, true))
+                factor.iter().try_for_each(|&f| inspector.real("factor", f, true))
             }
             Op::Mul { factor, clamp } => {
                 self.binary(*clamp)?;
@@ -246,7 +179,7 @@ impl Rules<'_, '_> {
             Op::Table(table) => {
                 self.map()?;
                 let channels = if table.len() == 256 { 1 } else { usize::from(self.output().channels) };
-                checks.exactly("table's bytes", table.len(), 256 * channels)
+                inspector.exactly("table's bytes", table.len(), 256 * channels)
             }
             Op::Pad { pads, .. } => {
                 self.map()?;
@@ -257,19 +190,19 @@ impl Rules<'_, '_> {
                 self.inputs(1)?;
                 self.amounts(crop)?;
                 let end = usize::from(*channel) + usize::from(self.output().channels);
-                checks.range("last channel", end, 1, self.input_channels())?;
+                inspector.range("last channel", end, 1, self.input_channels())?;
                 self.same_quantization()
             }
             Op::ArgMax => {
                 self.inputs(1)?;
-                checks.range("input channels", self.input_channels(), 1, 128)?;
+                inspector.range("input channels", self.input_channels(), 1, 128)?;
                 self.output_channels(1)
             }
             Op::Softmax(exponentials) => {
                 self.map()?;
-                checks.exactly("exponentials", exponentials.len(), 256)?;
+                inspector.exactly("exponentials", exponentials.len(), 256)?;
                 exponentials.iter().enumerate().try_for_each(|(index, value)| {
-                    checks.range("exponential", value.get() as usize, usize::from(index == 0), 65_536)
+                    inspector.range("exponential", value.get() as usize, usize::from(index == 0), 65_536)
                 })
             }
             Op::Classify(classify) => {
@@ -277,13 +210,13 @@ impl Rules<'_, '_> {
                 self.output_channels(1)?;
                 let channels = match classify {
                     Classify::InteriorBorder { object, border, .. } => {
-                        checks.range("object class", (*object).into(), 1, 2)?;
-                        checks.range("border class", (*border).into(), 1, 2)?;
+                        inspector.range("object class", (*object).into(), 1, 2)?;
+                        inspector.range("border class", (*border).into(), 1, 2)?;
                         3
                     }
                     Classify::Above { .. } => 1,
                 };
-                checks.exactly("input channels", self.input_channels(), channels)
+                inspector.exactly("input channels", self.input_channels(), channels)
             }
         }
     }
@@ -306,11 +239,11 @@ impl Rules<'_, '_> {
     }
 
     fn inputs(&self, count: usize) -> Result<(), Broken> {
-        self.checks.range("number of inputs", self.operator.inputs.len(), count, count)
+        self.inspector.range("number of inputs", self.operator.inputs.len(), count, count)
     }
 
     fn output_channels(&self, expected: usize) -> Result<(), Broken> {
-        self.checks.exactly("output channels", self.output().channels.into(), expected)
+        self.inspector.exactly("output channels", self.output().channels.into(), expected)
     }
 
     fn same_channels(&self) -> Result<(), Broken> {
@@ -334,26 +267,30 @@ impl Rules<'_, '_> {
         let tensor = self.input(input);
         let (found, expected) = (tensor.zero_point.into(), other.zero_point.into());
         if found != expected {
-            return Err(self.checks.field("input's zero point", found, "exactly", expected));
+            return Err(self.inspector.field("input's zero point", found, "exactly", expected));
         }
-        self.checks.real("input's scale", tensor.scale, tensor.scale == other.scale)
+        self.inspector.real("input's scale", tensor.scale, tensor.scale == other.scale)
     }
 
     fn factor(&self, factor: f32) -> Result<(), Broken> {
-        self.checks.real("factor", factor, factor > 0.0)
+        self.inspector.real("factor", factor, factor > 0.0)
     }
 
     fn clamp(&self, Clamp { low, high }: Clamp) -> Result<(), Broken> {
-        if low <= high { Ok(()) } else { Err(self.checks.field("lowest output", low.into(), "at most", high.into())) }
+        if low <= high {
+            Ok(())
+        } else {
+            Err(self.inspector.field("lowest output", low.into(), "at most", high.into()))
+        }
     }
 
     fn amounts(&self, amounts: &[u16; 4]) -> Result<(), Broken> {
-        amounts.iter().try_for_each(|&amount| self.checks.at_most("pads", amount.into(), MAX_PAD))
+        amounts.iter().try_for_each(|&amount| self.inspector.at_most("pads", amount.into(), MAX_PAD))
     }
 
     fn window(&self, window: &Window) -> Result<(), Broken> {
         for (name, pair) in [("kernel", window.kernel), ("stride", window.stride), ("dilation", window.dilation)] {
-            pair.iter().try_for_each(|&value| self.checks.range(name, value.into(), 1, MAX_WINDOW))?;
+            pair.iter().try_for_each(|&value| self.inspector.range(name, value.into(), 1, MAX_WINDOW))?;
         }
         match &window.padding {
             Padding::Explicit(pads) => self.amounts(pads),
@@ -374,29 +311,29 @@ impl Rules<'_, '_> {
         if found == 1 {
             return Ok(());
         }
-        self.checks.exactly("second input's channels", found.into(), channels.into())
+        self.inspector.exactly("second input's channels", found.into(), channels.into())
     }
 
     fn conv(&self, conv: &Conv) -> Result<(), Broken> {
-        let checks = self.checks;
-        checks.at_least("number of inputs", self.operator.inputs.len(), 1)?;
+        let inspector = self.inspector;
+        inspector.at_least("number of inputs", self.operator.inputs.len(), 1)?;
         self.window(&conv.window)?;
         self.clamp(conv.clamp)?;
         let (group, inputs, outputs) =
             (usize::from(conv.group), self.input_channels(), usize::from(self.output().channels));
-        checks.range("group", group, 1, inputs)?;
+        inspector.range("group", group, 1, inputs)?;
         if group > 1 {
-            checks.exactly("inputs of a grouped convolution", self.operator.inputs.len(), 1)?;
+            inspector.exactly("inputs of a grouped convolution", self.operator.inputs.len(), 1)?;
         }
-        checks.exactly("input channels beyond whole groups", inputs % group, 0)?;
-        checks.exactly("output channels beyond whole groups", outputs % group, 0)?;
+        inspector.exactly("input channels beyond whole groups", inputs % group, 0)?;
+        inspector.exactly("output channels beyond whole groups", outputs % group, 0)?;
         (1..self.operator.inputs.len()).try_for_each(|i| self.quantized_as(i, self.input(0)))?;
         let taps = usize::from(conv.window.kernel[0]) * usize::from(conv.window.kernel[1]);
         let per_output = taps * (inputs / group);
-        checks.exactly("biases", conv.bias.len(), outputs)?;
-        checks.exactly("scales", conv.scales.len(), outputs)?;
-        checks.exactly("weights", conv.weights.len(), outputs.saturating_mul(per_output))?;
-        let positive = |scale: &F32| checks.real("scale", scale.get(), scale.get() > 0.0);
+        inspector.exactly("biases", conv.bias.len(), outputs)?;
+        inspector.exactly("scales", conv.scales.len(), outputs)?;
+        inspector.exactly("weights", conv.weights.len(), outputs.saturating_mul(per_output))?;
+        let positive = |scale: &F32| inspector.real("scale", scale.get(), scale.get() > 0.0);
         conv.scales.iter().try_for_each(positive)?;
         let depthwise = conv.is_depthwise(inputs, outputs);
         for (output, bias) in conv.bias.iter().enumerate() {
@@ -409,7 +346,7 @@ impl Rules<'_, '_> {
             };
             let worst = weights * 255 + i64::from(bias.get()).abs();
             if worst > i32::MAX.into() {
-                return Err(checks.field("largest accumulator", worst, "at most", i32::MAX.into()));
+                return Err(inspector.field("largest accumulator", worst, "at most", i32::MAX.into()));
             }
         }
         Ok(())

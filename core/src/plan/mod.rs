@@ -28,6 +28,7 @@ pub mod record;
 pub mod strips;
 
 mod check;
+mod inspector;
 pub(crate) mod view;
 
 pub use op::{Classify, Conv, Coordinates, Nearest, Op, Operator, Operators, Order, PadMode, Pool, Resize};

@@ -4,10 +4,10 @@ use core::str;
 
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
+use super::inspector::{Broken, Inspector};
 use super::op::{Classify, Conv, Coordinates, Nearest, Op, Operator, Order, PadMode, Pool, Resize, kind};
 use super::record::{self, Span};
-use super::MAX_CAMERA_CHANNELS;
-use super::check::{self, Broken, Checks};
+use super::{MAX_CAMERA_CHANNELS, check};
 use crate::error::{Place, PlanError};
 use crate::measure;
 use crate::quant::Clamp;
@@ -156,7 +156,7 @@ impl Alignment {
 }
 
 impl<'a> Plan<'a> {
-    /// Reads and checks a plan.
+    /// Reads and inspector a plan.
     ///
     /// # Errors
     /// The first thing that is wrong with it. Never panics, whatever the bytes.
@@ -222,12 +222,12 @@ impl<'a> Plan<'a> {
 
     /// Operator `index`.
     pub fn operator(&self, index: usize) -> Option<Operator<'a>> {
-        self.decode(self.operators.get(index)?, &Checks::new()).ok()
+        self.decode(self.operators.get(index)?, &Inspector::new()).ok()
     }
 
     /// What operator `index` does.
     pub(crate) fn op(&self, index: usize) -> Option<Op<'a>> {
-        self.decode_op(self.operators.get(index)?, &Checks::new()).ok()
+        self.decode_op(self.operators.get(index)?, &Inspector::new()).ok()
     }
 
     /// All operators, in topological order.
@@ -237,7 +237,7 @@ impl<'a> Plan<'a> {
 
     /// All outputs.
     pub fn outputs(&self) -> impl Iterator<Item = Output<'a>> + '_ {
-        self.outputs.iter().filter_map(|output| self.decode_output(output, &Checks::new()).ok())
+        self.outputs.iter().filter_map(|output| self.decode_output(output, &Inspector::new()).ok())
     }
 
     /// The index of the output that holds class indices, if there is one.
@@ -311,10 +311,10 @@ impl<'a> Plan<'a> {
     }
 
     /// An output from its record: its role and name checked, nothing else.
-    pub(super) fn decode_output(&self, output: &record::Output, checks: &Checks) -> Result<Output<'a>, Broken> {
-        checks.at_most("role", output.role.into(), 1)?;
+    pub(super) fn decode_output(&self, output: &record::Output, inspector: &Inspector) -> Result<Output<'a>, Broken> {
+        inspector.at_most("role", output.role.into(), 1)?;
         let role = if output.role == 0 { Role::Raw } else { Role::Mask };
-        Ok(Output { tensor: output.tensor.get(), role, name: self.text(output.name, checks)? })
+        Ok(Output { tensor: output.tensor.get(), role, name: self.text(output.name, inspector)? })
     }
 
     /// The edges of an operator; empty where the record is wrong, which [`Plan::parse`] refuses.
@@ -333,14 +333,14 @@ impl<'a> Plan<'a> {
         str::from_utf8(self.slice(span)?).ok()
     }
 
-    pub(super) fn text(&self, span: Span, checks: &Checks) -> Result<&'a str, Broken> {
-        str::from_utf8(self.bytes(span, "text", checks)?).map_err(|_| checks.text())
+    pub(super) fn text(&self, span: Span, inspector: &Inspector) -> Result<&'a str, Broken> {
+        str::from_utf8(self.bytes(span, "text", inspector)?).map_err(|_| inspector.text())
     }
 
-    pub(super) fn bytes(&self, span: Span, field: &'static str, checks: &Checks) -> Result<&'a [u8], Broken> {
+    pub(super) fn bytes(&self, span: Span, field: &'static str, inspector: &Inspector) -> Result<&'a [u8], Broken> {
         self.slice(span).ok_or_else(|| {
             let end = i64::from(span.offset.get()) + i64::from(span.len.get());
-            checks.field(field, end, "an end of at most", self.data.len() as i64)
+            inspector.field(field, end, "an end of at most", self.data.len() as i64)
         })
     }
 
@@ -348,24 +348,24 @@ impl<'a> Plan<'a> {
         &self,
         span: Span,
         field: &'static str,
-        checks: &Checks,
+        inspector: &Inspector,
     ) -> Result<&'a [T], Broken> {
-        <[T]>::ref_from_bytes(self.bytes(span, field, checks)?)
-            .map_err(|_| checks.field(field, span.len.get().into(), "bytes in multiples of", size_of::<T>() as i64))
+        <[T]>::ref_from_bytes(self.bytes(span, field, inspector)?)
+            .map_err(|_| inspector.field(field, span.len.get().into(), "bytes in multiples of", size_of::<T>() as i64))
     }
 
     /// An operator from its record: every enumeration and span checked, nothing else.
-    pub(super) fn decode(&self, record: &'a record::Operator, checks: &Checks) -> Result<Operator<'a>, Broken> {
-        let (op, name) = (self.decode_op(record, checks)?, self.text(record.name, checks)?);
+    pub(super) fn decode(&self, record: &'a record::Operator, inspector: &Inspector) -> Result<Operator<'a>, Broken> {
+        let (op, name) = (self.decode_op(record, inspector)?, self.text(record.name, inspector)?);
         Ok(Operator { name, inputs: self.operator_edges(record), strip: record.strip.get(), op })
     }
 
-    fn decode_op(&self, record: &record::Operator, checks: &Checks) -> Result<Op<'a>, Broken> {
+    fn decode_op(&self, record: &record::Operator, inspector: &Inspector) -> Result<Op<'a>, Broken> {
         if !(1..KINDS.len()).contains(&record.kind.into()) {
-            return Err(checks.field("kind", record.kind.into(), "at most", KINDS.len() as i64 - 1));
+            return Err(inspector.field("kind", record.kind.into(), "at most", KINDS.len() as i64 - 1));
         }
         let mode = |limit: u8| {
-            checks.at_most("mode", record.mode.into(), limit.into())?;
+            inspector.at_most("mode", record.mode.into(), limit.into())?;
             Ok(record.mode)
         };
         let pads = record.pads.map(|v| v.get());
@@ -388,9 +388,9 @@ impl<'a> Plan<'a> {
             Ok(Conv {
                 window,
                 group: record.group.get(),
-                weights: self.items(record.weights, "weights", checks)?,
-                bias: self.items(record.bias, "bias", checks)?,
-                scales: self.items(record.scales, "scales", checks)?,
+                weights: self.items(record.weights, "weights", inspector)?,
+                bias: self.items(record.bias, "bias", inspector)?,
+                scales: self.items(record.scales, "scales", inspector)?,
                 clamp,
             })
         };
@@ -422,14 +422,14 @@ impl<'a> Plan<'a> {
                     2 => Some(Nearest::Ceil),
                     3 => Some(Nearest::RoundPreferFloor),
                     4 => Some(Nearest::RoundPreferCeil),
-                    found => return Err(checks.field("rounding", found.into(), "at most", 4)),
+                    found => return Err(inspector.field("rounding", found.into(), "at most", 4)),
                 },
                 factor: factor[0],
             }),
-            kind::CONCAT => Op::Concat { tables: self.items(record.weights, "tables", checks)? },
+            kind::CONCAT => Op::Concat { tables: self.items(record.weights, "tables", inspector)? },
             kind::ADD => Op::Add { factor, clamp },
             kind::MUL => Op::Mul { factor: factor[0], clamp },
-            kind::TABLE => Op::Table(self.items(record.weights, "table", checks)?),
+            kind::TABLE => Op::Table(self.items(record.weights, "table", inspector)?),
             kind::PAD => Op::Pad {
                 pads,
                 mode: match mode(2)? {
@@ -440,7 +440,7 @@ impl<'a> Plan<'a> {
             },
             kind::SLICE => Op::Slice { crop: pads, channel: size[0] },
             kind::ARG_MAX => Op::ArgMax,
-            kind::SOFTMAX => Op::Softmax(self.items(record.bias, "exponentials", checks)?),
+            kind::SOFTMAX => Op::Softmax(self.items(record.bias, "exponentials", inspector)?),
             _ => Op::Classify(match mode(1)? {
                 0 => Classify::InteriorBorder { object: size[0] as u8, border: size[1] as u8, threshold: record.value },
                 _ => Classify::Above { threshold: record.value },

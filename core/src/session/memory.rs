@@ -129,6 +129,7 @@ impl<'a> State<'a> {
         Ok(rings)
     }
 
+    /// Not inlined: nine references are moved for it, wherever it is asked for.
     #[inline(never)]
     pub fn schedule<'s, 'p>(&'s mut self, plan: &'s Plan<'p>) -> Schedule<'s, 'p> {
         Schedule {

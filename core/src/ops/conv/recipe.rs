@@ -17,7 +17,7 @@ pub(super) const MAX_GROUPS: usize = 4;
 
 /// Largest magnitude that an accumulator may have after its multiplication: conversions wrap at 2³¹ on some machines.
 const MAX_SCALED: f32 = (1u32 << 30) as f32;
-/// What it stays below to be held in 16 bits, with any zero point.
+/// What it stays below to be held in 16 bits, with any zero point, and however much an f32 of it is rounded.
 const MAX_SMALL: f32 = ((1u32 << 15) - 256) as f32;
 
 /// How the window's values are brought together.
@@ -340,7 +340,8 @@ impl Recipe {
                     for output in block * channels..(block + 1) * channels {
                         for v in step * depth..(step + 1) * depth {
                             let inside = output < self.outputs && v < values;
-                            let w = if inside { weights_of.weight(output, segment, plane * values + v, below) } else { 0 };
+                            let w =
+                                if inside { weights_of.weight(output, segment, plane * values + v, below) } else { 0 };
                             let Some(place) = places.next() else { return };
                             place.copy_from_slice(&i16::from(w).to_le_bytes()[..value]);
                         }

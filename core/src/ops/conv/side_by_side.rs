@@ -19,13 +19,7 @@ use crate::plan::{Conv, Plan, Tensor};
 use crate::shape::{Axis, Padding, Size};
 
 /// How it is done, if it is such a convolution and the instruction set has kernels for it.
-fn recipe(
-    layouts: Layouts,
-    conv: &Conv,
-    output_padding: [u16; 2],
-    inputs: usize,
-    outputs: usize,
-) -> Option<Recipe> {
+fn recipe(layouts: Layouts, conv: &Conv, output_padding: [u16; 2], inputs: usize, outputs: usize) -> Option<Recipe> {
     let window = &conv.window;
     let side_by_side = window.kernel == window.stride
         && window.dilation == [1; 2]
@@ -40,13 +34,7 @@ fn recipe(
 }
 
 /// The same, if accumulators fit; where packed weights are, they do.
-fn checked(
-    layouts: Layouts,
-    conv: &Conv,
-    output_padding: [u16; 2],
-    inputs: usize,
-    outputs: usize,
-) -> Option<Recipe> {
+fn checked(layouts: Layouts, conv: &Conv, output_padding: [u16; 2], inputs: usize, outputs: usize) -> Option<Recipe> {
     if recipe::fits(conv) { recipe(layouts, conv, output_padding, inputs, outputs) } else { None }
 }
 
