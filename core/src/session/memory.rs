@@ -129,18 +129,8 @@ impl<'a> State<'a> {
         Ok(rings)
     }
 
-    /// Not inlined: nine references are moved for it, wherever it is asked for.
-    #[inline(never)]
-    pub fn schedule<'s, 'p>(&'s mut self, plan: &'s Plan<'p>) -> Schedule<'s, 'p> {
-        Schedule {
-            plan,
-            tensors: self.tensors,
-            reaches: self.reaches,
-            handed: self.handed,
-            first_reader: self.first_reader,
-            readers: self.readers,
-            waiting: self.waiting,
-        }
+    pub fn schedule<'s>(&'s mut self, plan: &'s Plan<'_>) -> Schedule<'s, 'a> {
+        Schedule { plan, state: self }
     }
 
     /// Fills in where packed weights lie, and returns the bytes of all of them and of one worker's scratch.

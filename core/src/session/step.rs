@@ -16,7 +16,7 @@ type Cuts<T> = Vec<T, { MAX_PARTS + 1 }>;
 /// Products that take about as long as a value of an operator that has none.
 const VALUE: usize = 32;
 
-impl<'p, C: Compute> Session<'p, '_, C> {
+impl<'a, C: Compute> Session<'_, 'a, C> {
     /// Makes row `y` of the input, which lies below the frame, from the row above it.
     pub(super) fn repeat_row(&mut self, y: u32) {
         let Some(tensor) = self.memory.state.tensors.first() else { return };
@@ -24,7 +24,7 @@ impl<'p, C: Compute> Session<'p, '_, C> {
         self.memory.rings.copy(from, to, len);
     }
 
-    pub(super) fn schedule(&mut self) -> Schedule<'_, 'p> {
+    pub(super) fn schedule(&mut self) -> Schedule<'_, 'a> {
         self.memory.state.schedule(&self.plan)
     }
 
