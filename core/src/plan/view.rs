@@ -156,7 +156,7 @@ impl Alignment {
 }
 
 impl<'a> Plan<'a> {
-    /// Reads and inspector a plan.
+    /// Reads and checks a plan.
     ///
     /// # Errors
     /// The first thing that is wrong with it. Never panics, whatever the bytes.

@@ -4,10 +4,12 @@
 //! | --- | --- |
 //! | `gathered` | any Conv, in portable Rust: the definition |
 //! | [`side_by_side`] | the ConvTranspose that kernels do as a 1x1 convolution |
-//! | [`recipe`] | how kernels do it: the parts of a window, and the packed weights |
+//! | [`recipe`] | how kernels do it: the parts of a window |
+//! | [`packing`] | the weights of these parts |
 //! | [`staging`] | rows as kernels read them |
 
 mod gathered;
+mod packing;
 mod recipe;
 pub(super) mod side_by_side;
 mod staging;
@@ -23,7 +25,8 @@ use crate::arch::parts::Part;
 use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan};
 use crate::shape::{Axis, Size};
-use recipe::{Form, MAX_GROUPS, Packed, Recipe};
+use packing::Packed;
+use recipe::{Form, MAX_GROUPS, Recipe};
 use staging::{Columns, Ring};
 
 /// Most inputs whose rows are staged.

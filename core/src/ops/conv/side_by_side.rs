@@ -8,7 +8,8 @@ use core::ops::Range;
 
 use heapless::Vec;
 
-use super::recipe::{self, Packed, Recipe};
+use super::packing::Packed;
+use super::recipe::{self, Recipe};
 use super::staging::{self, Columns, Ring};
 use crate::arch::Isa;
 use crate::arch::job::{ConvRow, Layouts, MAX_SEGMENTS, Segment};
