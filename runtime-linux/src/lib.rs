@@ -5,7 +5,7 @@
 //!     files     plan      labels     pictures
 //!     stacks    float     figures    tables
 //!
-//!     camera ─▶ live: the same, frame by frame ─▶ whoever watches, records, publishes
+//!     camera ─▶ live: the same, frame by frame ─▶ whoever watches, publishes, or keeps: record
 //!
 //!     cli: one module per command, thin over these
 //!     machine: kernel, threads and memory that a plan runs with
@@ -36,6 +36,7 @@ pub mod machine;
 pub mod metrics;
 pub mod objects;
 pub mod outline;
+pub mod record;
 pub mod segment;
 #[cfg(feature = "serve")]
 pub mod serve;

@@ -14,6 +14,7 @@ mod live;
 mod pack;
 mod predict;
 mod progress;
+mod record;
 mod run;
 #[cfg(feature = "serve")]
 mod serve;
@@ -74,6 +75,8 @@ enum Command {
     Halve(halve::Args),
     /// Segment what a camera sees, as it comes
     Live(live::Args),
+    /// Keep what a camera sees: time-lapses, triggered frames, everything
+    Record(record::Args),
     /// Say what is missing on this machine: permissions, pins, room, speed
     Doctor(doctor::Args),
     /// List the kernels that this CPU runs
@@ -124,6 +127,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "onnx")]
         Some(Command::Halve(args)) => halve::halve(&args),
         Some(Command::Live(args)) => live::live(&args),
+        Some(Command::Record(args)) => record::record(&args),
         Some(Command::Doctor(args)) => doctor::doctor(&args),
         Some(Command::Kernels(args)) => kernels::kernels(&args),
         Some(Command::Pack(args)) => pack::pack(&args),

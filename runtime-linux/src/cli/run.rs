@@ -6,8 +6,6 @@ mod summary;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use microtome_core::plan::Task;
-
 use self::names::Names;
 use self::summary::{Line, Summary};
 use super::progress::Progress;
@@ -58,7 +56,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     settings.columns = Columns { time: false, extra: analysis.columns().map(String::from).collect() };
     let machine = Arc::new(Machine::new(&args.machine)?);
     let model = Model::open(&args.model, &args.options, &mut complain)?;
-    settings.classes = classes(&model);
+    settings.classes = model.object_classes();
     let mut engine = model.into_engine(&machine).map_err(|e| Error::model(&args.model, e))?;
     task(&engine.post()).map_err(|e| Error::model(&args.model, e))?;
     make_folder(&args.out)?;
@@ -87,18 +85,6 @@ pub fn run(args: &Args) -> Result<Outcome> {
         summary.say(&args.out)?
     }
     Ok(Outcome::of(summary.failed_inputs))
-}
-
-/// The names of the classes that objects can be of. A float model has none.
-fn classes(model: &Model) -> Vec<String> {
-    let Ok(plan) = model.plan() else { return Vec::new() };
-    let mut names: Vec<String> = plan.classes().map(String::from).collect();
-    if let Task::InteriorBorder { border, .. } = plan.post().task
-        && let Some(name) = names.get_mut(usize::from(border))
-    {
-        name.clear();
-    }
-    names
 }
 
 impl Args {

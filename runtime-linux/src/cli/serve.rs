@@ -11,9 +11,8 @@ use crate::error::Result;
 use crate::instrument::{self, Analysis};
 use crate::live::{Pipeline, Worker};
 use crate::machine::{self, Machine};
-use crate::serve::recordings::Written;
-use crate::serve::{Models, Parts, Recordings, Server, Station, Token, light};
-use crate::sink::{Columns, Format, Settings};
+use crate::serve::{Models, Parts, Recordings, Server, Station, Token, light, recordings};
+use crate::sink::{Format, Metadata};
 
 /// Arguments of `microtome serve`.
 #[derive(clap::Args)]
@@ -34,6 +33,12 @@ pub struct Args {
     /// Folder for recordings
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// What recordings keep, separated by commas
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', default_values_t = Format::RECORDED)]
+    format: Vec<Format>,
+    /// For --format ecotaxa: a TOML file with what is known of the sample, under the names of EcoTaxa's columns
+    #[arg(long, value_name = "FILE")]
+    metadata: Option<PathBuf>,
     #[command(flatten)]
     instrument: instrument::Options,
     #[command(flatten)]
@@ -51,15 +56,13 @@ pub fn serve(args: &Args) -> Result<Outcome> {
     let setup = args.instrument.setup()?.watched();
     let pixel_size_um = setup.pixel_size_um;
     let analysis = Analysis::new(setup);
-    let columns = Columns { time: true, extra: analysis.columns().map(String::from).collect() };
-    let settings = Settings { formats: vec![Format::Labels, Format::Csv], columns, ..Settings::default() };
-    let recordings = Recordings::new(args.out.clone(), Written::factory(settings))?;
+    let metadata = args.metadata.as_deref().map(Metadata::read).transpose()?.unwrap_or_default();
+    let recordings = Recordings::new(args.out.clone(), recordings::factory(args.format.clone(), metadata))?;
     let machine = Arc::new(Machine::new(&args.machine)?);
     let (model, options) = (args.model.clone(), args.options.clone());
     let worker = move || Worker::new(machine, model, &options, analysis);
     let pipeline = Pipeline::start(args.camera.clone().feed()?, worker)?;
-    let pins = args.instrument.profile()?.and_then(|profile| profile.board);
-    let light = light::open(pins.as_ref());
+    let light = light::open(args.instrument.pins()?.as_ref());
     let parts = Parts { pipeline, models, recordings, light, pixel_size_um };
     say(format_args!("serving {}", server.url()))?;
     server.run(Arc::new(Station::new(parts)), &stop)?;

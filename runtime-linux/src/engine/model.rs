@@ -6,6 +6,7 @@ use std::sync::Arc;
 #[cfg(feature = "onnx")]
 use microtome_compiler::quality::ENOUGH;
 use microtome_core::Plan;
+use microtome_core::plan::Task;
 
 #[cfg(feature = "onnx")]
 use super::{Built, FloatEngine, OnnxModel, Wishes};
@@ -101,6 +102,18 @@ impl Model {
             #[cfg(feature = "onnx")]
             Model::Float(_) => Err("a model that tract runs has no plan of its own".into()),
         }
+    }
+
+    /// The names of the classes that objects can be of, from class 0; empty for those that none is of. A float model has no names.
+    pub fn object_classes(&self) -> Vec<String> {
+        let Ok(plan) = self.plan() else { return Vec::new() };
+        let mut names: Vec<String> = plan.classes().map(String::from).collect();
+        if let Task::InteriorBorder { border, .. } = plan.post().task
+            && let Some(name) = names.get_mut(usize::from(border))
+        {
+            name.clear();
+        }
+        names
     }
 
     /// An engine over the model, which a plan has run on `machine`.

@@ -9,6 +9,7 @@ use super::filter::Filter;
 use super::number::Positive;
 use super::profile::Profile;
 use super::{split, track};
+use crate::board::Pins;
 use crate::error::{Error, Result};
 
 /// How to measure. Without any of these nothing is corrected, left out or split.
@@ -49,7 +50,7 @@ impl Options {
     /// # Errors
     /// [`Error::Usage`] when the profile or the blank frame cannot be used, or sizes in µm are asked for without a pixel size.
     pub fn setup(&self) -> Result<Setup> {
-        let profile = self.profile()?;
+        let profile = self.instrument.as_deref().map(Profile::open).transpose()?;
         let mut pixel_size_um = self.pixel_size_um.map(|size| size.0);
         if let (Some(profile), Some(file)) = (&profile, &self.instrument) {
             let objective = profile.objective(self.objective.as_deref());
@@ -70,12 +71,12 @@ impl Options {
         Ok(setup)
     }
 
-    /// The profile, if one was named.
+    /// The pins of the instrument's board, if its profile names some.
     ///
     /// # Errors
-    /// [`Error::Usage`] when it cannot be used.
-    pub fn profile(&self) -> Result<Option<Profile>> {
-        self.instrument.as_deref().map(Profile::open).transpose()
+    /// [`Error::Usage`] when the profile cannot be used.
+    pub fn pins(&self) -> Result<Option<Pins>> {
+        Ok(self.instrument.as_deref().map(Profile::open).transpose()?.and_then(|profile| profile.board))
     }
 
     fn combined(&self, profile: Option<Profile>, pixel_size_um: Option<f64>) -> Result<Setup> {

@@ -62,7 +62,10 @@ impl Pipeline {
         let theirs = Arc::clone(&shared);
         let run = move || {
             let (worker, answer) = match worker() {
-                Ok(worker) => (Some(worker), Ok(())),
+                Ok(worker) => {
+                    theirs.note(&worker);
+                    (Some(worker), Ok(()))
+                }
                 Err(error) => (None, Err(error)),
             };
             // Whoever started this waits for the answer.
@@ -125,7 +128,6 @@ impl Drop for Pipeline {
 impl Shared {
     /// The thread's work.
     fn run(&self, mut worker: Worker, asked: &Receiver<Request>) -> Result<()> {
-        self.note(&worker);
         while !self.stop.load(Ordering::Relaxed) && !self.feed.is_over() {
             asked.try_iter().for_each(|request| request(&mut worker));
             let shot = self.feed.take(GLANCE);
@@ -158,7 +160,7 @@ mod tests {
     use crate::camera::{Camera, Patience, Shot, Trouble};
     use crate::engine::{self, Engine, Mask};
     use crate::instrument::{Analysis, Setup};
-    use crate::live::Recorder;
+    use crate::live::{Identity, Recorder};
     use crate::machine::{Machine, Rows};
     use crate::source::{Channels, Image, Samples};
 
@@ -225,7 +227,7 @@ mod tests {
             let machine = Machine::of(Kernel::best(), NonZeroUsize::MIN, Rows::Exactly(1))?;
             let mut worker = Worker::with_engine(
                 Arc::new(machine),
-                "bright".into(),
+                Identity { name: "bright".into(), ..Identity::default() },
                 Box::new(Bright),
                 Analysis::new(Setup::default()),
             );

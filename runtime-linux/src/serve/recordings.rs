@@ -10,11 +10,23 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::live::{Observation, Recorder};
-use crate::sink::{Item, Results, Settings};
+use crate::live::{Recorder, Worker};
+use crate::record::{Due, Identity, Recording};
+use crate::sink::{Columns, Format, Metadata, Settings};
 
-/// Makes a recorder that writes into a folder, which is there.
-pub type RecorderFactory = Box<dyn Fn(&Path) -> Result<Box<dyn Recorder>> + Send + Sync>;
+/// Makes a recorder of what a worker does, into a folder that is there.
+pub type RecorderFactory = Box<dyn Fn(&Path, &Worker) -> Result<Box<dyn Recorder>> + Send + Sync>;
+
+/// A factory of recordings of every frame.
+pub fn factory(formats: Vec<Format>, metadata: Metadata) -> RecorderFactory {
+    Box::new(move |folder, worker| {
+        let columns = Columns { time: true, extra: worker.analysis().columns().map(String::from).collect() };
+        let (formats, metadata, classes) = (formats.clone(), metadata.clone(), worker.model().classes.clone());
+        let settings = Settings { formats, classes, columns, metadata };
+        let identity = Identity::new(worker.model(), &settings);
+        Ok(Box::new(Recording::open(folder, &settings, &identity, Due::Always, false)?))
+    })
+}
 
 /// Where recordings go, and who writes them.
 pub struct Recordings {
@@ -60,11 +72,11 @@ impl Recordings {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A folder for a recording that begins at `now`, its name, and a recorder over it.
+    /// A folder for a recording of what `worker` does, which begins at `now`; its name, and a recorder over it.
     ///
     /// # Errors
     /// [`Error::Usage`] without a folder to record to; what the recorder says.
-    pub fn begin(&self, now: SystemTime) -> Result<(String, Box<dyn Recorder>)> {
+    pub fn begin(&self, now: SystemTime, worker: &Worker) -> Result<(String, Box<dyn Recorder>)> {
         let folder = self.folder.as_ref().ok_or_else(|| Error::usage("nothing can be recorded without --out DIR"))?;
         // Without colons, which some file systems refuse.
         let time = humantime::format_rfc3339_seconds(now).to_string().replace(':', "-");
@@ -73,7 +85,7 @@ impl Recordings {
             let path = folder.join(&name);
             match fs::create_dir(&path) {
                 Ok(()) => {
-                    let recorder = (self.factory)(&path).inspect_err(|_| drop(fs::remove_dir(&path)))?;
+                    let recorder = (self.factory)(&path, worker).inspect_err(|_| drop(fs::remove_dir(&path)))?;
                     *self.lock() = Some(name.clone());
                     return Ok((name, recorder));
                 }
@@ -125,50 +137,37 @@ fn files_in(folder: &Path) -> Vec<(Entry, PathBuf)> {
     named.collect()
 }
 
-/// Everything that [`Results`] writes.
-pub struct Written(Results);
-
-impl Written {
-    /// A factory of recorders with these settings.
-    pub fn factory(settings: Settings) -> RecorderFactory {
-        Box::new(move |folder| Ok(Box::new(Written(Results::open(folder, &settings)?))))
-    }
-}
-
-impl Recorder for Written {
-    fn keep(&mut self, observation: &Observation) -> Result<()> {
-        let Observation { number, shot, made, extra, pixel_size_um, .. } = observation;
-        let name = format!("{number:06}");
-        let mut item = Item::new(&name, &shot.image, &made.mask, &made.found);
-        (item.time, item.pixel_size_um, item.extra) = (Some(shot.taken), *pixel_size_um, extra);
-        self.0.frame(&item)
-    }
-
-    fn finish(self: Box<Self>) -> Result<()> {
-        self.0.finish().map(drop)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+    use std::sync::Arc;
     use std::time::Duration;
 
-    use super::*;
-    use crate::sink::Format;
+    use microtome_core::Kernel;
 
-    fn settings() -> Settings {
-        Settings { formats: vec![Format::Csv], ..Settings::default() }
+    use super::*;
+    use crate::engine::Options;
+    use crate::instrument::{Analysis, Setup};
+    use crate::machine::{Machine, Rows};
+
+    fn worker() -> Worker {
+        let machine = Machine::of(Kernel::best(), NonZeroUsize::MIN, Rows::Exactly(1)).unwrap();
+        Worker::new(Arc::new(machine), None, &Options::default(), Analysis::new(Setup::default())).unwrap()
+    }
+
+    fn recordings(folder: Option<PathBuf>) -> Recordings {
+        Recordings::new(folder, factory(vec![Format::Csv], Metadata::default())).unwrap()
     }
 
     #[test]
     fn names_are_times_and_lead_nowhere_else() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
-        let recordings = Recordings::new(Some(out.clone()), Written::factory(settings())).unwrap();
+        let (recordings, worker) = (recordings(Some(out.clone())), worker());
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_764_169_200);
         let names: Vec<String> = (0..2)
             .map(|_| {
-                let (name, recorder) = recordings.begin(now).unwrap();
+                let (name, recorder) = recordings.begin(now, &worker).unwrap();
                 recorder.finish().unwrap();
                 name
             })
@@ -185,7 +184,8 @@ mod tests {
         let listed: Vec<String> = recordings.list().into_iter().map(|entry| entry.name).collect();
         assert_eq!(listed, [names[1].clone(), names[0].clone()]);
         let files = recordings.files(&names[0]).unwrap();
-        assert_eq!(files.iter().map(|(file, _)| file.name.as_str()).collect::<Vec<_>>(), ["objects.csv"]);
+        let names: Vec<&str> = files.iter().map(|(file, _)| file.name.as_str()).collect();
+        assert_eq!(names, ["frames.jsonl", "objects.csv", "recording.json"]);
         for name in ["..", ".", "", "link", "../out", &format!("{}/../..", names[0])] {
             assert_eq!(recordings.files(name), None, "{name}");
         }
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn without_a_folder_nothing_is_recorded() {
-        let recordings = Recordings::new(None, Written::factory(settings())).unwrap();
-        assert!(recordings.begin(SystemTime::now()).is_err() && recordings.list().is_empty());
+        let recordings = recordings(None);
+        assert!(recordings.begin(SystemTime::now(), &worker()).is_err() && recordings.list().is_empty());
     }
 }

@@ -10,9 +10,10 @@ use super::message::{Spent, Status};
 use super::models::{Choice, Models};
 use super::publisher::Published;
 use super::recordings::Recordings;
+use super::refusal::Refusal;
 use super::run::Run;
 use crate::error::Result;
-use crate::live::{Alarm, Pipeline};
+use crate::live::{About, Alarm, Pipeline, Worker};
 
 /// Most streams at a time.
 pub const WATCHERS: usize = 8;
@@ -96,28 +97,51 @@ impl Station {
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Goes on with another model; figures begin anew, as two models do not find the same. `None` when the pipeline has ended. Waits for
-    /// the frame that is being done.
-    pub(super) fn choose(&self, choice: Choice) -> Option<Result<()>> {
+    /// Goes on with another model; figures begin anew, as two models do not find the same. Waits for the frame that is being done.
+    pub(super) fn choose(&self, choice: Choice) -> Result<(), Refusal> {
         let options = self.models.options(&choice);
         let path = choice.path;
-        let changed = self.pipeline.ask(move |worker| {
+        let threshold = self.change(move |worker| {
             worker.change_model(path, &options)?;
             Ok(worker.engine().threshold())
         })?;
-        Some(changed.map(|threshold| {
-            *self.lock() = Chosen { model: choice.name, threshold };
-            *self.run() = Run::default();
-        }))
+        self.restart(Chosen { model: choice.name, threshold });
+        Ok(())
     }
 
     /// Goes on with another threshold, likewise.
-    pub(super) fn set_threshold(&self, threshold: f32) -> Option<Result<(), String>> {
-        let changed = self.pipeline.ask(move |worker| worker.engine().set_threshold(threshold))?;
-        Some(changed.map(|()| {
-            self.lock().threshold = Some(threshold);
-            *self.run() = Run::default();
-        }))
+    pub(super) fn set_threshold(&self, threshold: f32) -> Result<(), Refusal> {
+        self.change(move |worker| worker.engine().set_threshold(threshold).map_err(Refusal::conflict))?;
+        self.restart(Chosen { threshold: Some(threshold), ..self.chosen() });
+        Ok(())
+    }
+
+    /// Changes how frames are segmented, unless they are recorded: a recording is of one model.
+    fn change<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Worker) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let unless_recording = |worker: &mut Worker| {
+            if worker.standing().recording {
+                return Err(Refusal::conflict("a recording is of one model and threshold; end it first"));
+            }
+            act(worker)
+        };
+        self.ask(unless_recording)?
+    }
+
+    /// Does something with the worker between two frames.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Worker) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let ended = || Refusal::conflict("the camera's stream is over, and the pipeline with it");
+        self.pipeline.ask(act).ok_or_else(ended)
+    }
+
+    fn restart(&self, chosen: Chosen) {
+        *self.lock() = chosen;
+        *self.run() = Run::default();
     }
 
     /// How all is.
@@ -129,7 +153,7 @@ impl Station {
         let newest = self.newest.borrow().clone();
         let figures = newest.as_ref().and_then(|newest| newest.observation.figures.as_ref());
         let light =
-            figures.iter().flat_map(|figures| &figures.alarms).map(|alarm| Alarm { text: format!("light: {alarm}") });
+            figures.iter().flat_map(|figures| &figures.alarms).map(|alarm| Alarm { about: About::Frame, text: format!("light: {alarm}") });
         Status {
             kind: "status",
             camera: status.camera,

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Answer, Body, Shared, ended, waiting};
+use super::{Answer, Body, Shared, waiting};
 use crate::serve::refusal::Refusal;
 
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ pub(super) async fn set_model(State(station): Shared, body: Body<ModelName>) -> 
     let Json(ModelName { model }) = body?;
     waiting(move || {
         let choice = station.models.named(&model).ok_or_else(|| Refusal::not_found("there is no such model"))?;
-        station.choose(choice).ok_or_else(ended)??;
+        station.choose(choice)?;
         Ok(Json(json!({ "model": model })))
     })
     .await?
@@ -57,7 +57,7 @@ pub(super) async fn set_threshold(State(station): Shared, body: Body<Threshold>)
         return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "threshold: expected more than 0 and less than 1"));
     }
     waiting(move || {
-        station.set_threshold(threshold).ok_or_else(ended)?.map_err(Refusal::conflict)?;
+        station.set_threshold(threshold)?;
         Ok(Json(json!({ "threshold": threshold })))
     })
     .await?
@@ -114,7 +114,7 @@ mod tests {
     use crate::instrument::{Analysis, Setup};
     use crate::live::{Pipeline, Worker};
     use crate::machine::{Machine, Rows};
-    use crate::serve::recordings::Written;
+    use crate::serve::recordings::factory;
     use crate::serve::{Light, Models, Parts, Recordings, Station};
 
     struct Bulb(f32);
@@ -147,7 +147,7 @@ mod tests {
         let worker = move || Worker::new(machine, None, &engine::Options::default(), Analysis::new(Setup::default()));
         let pipeline = Pipeline::start(camera.feed().unwrap(), worker).unwrap();
         let models = Models::new(None, None).unwrap();
-        let recordings = Recordings::new(None, Written::factory(crate::sink::Settings::default())).unwrap();
+        let recordings = Recordings::new(None, factory(Vec::new(), crate::sink::Metadata::default())).unwrap();
         State(Arc::new(Station::new(Parts { pipeline, models, recordings, light, pixel_size_um: None })))
     }
 

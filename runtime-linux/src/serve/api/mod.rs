@@ -128,10 +128,6 @@ async fn waiting<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) ->
     tokio::task::spawn_blocking(act).await.map_err(failed)
 }
 
-fn ended() -> Refusal {
-    Refusal::conflict("the camera's stream is over, and the pipeline with it")
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

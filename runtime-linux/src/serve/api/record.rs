@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Answer, Shared, ended, waiting};
+use super::{Answer, Shared, waiting};
 use crate::live::Worker;
 use crate::serve::download;
 use crate::serve::recordings::Entry;
@@ -41,12 +41,12 @@ pub(super) async fn begin(State(station): Shared) -> Answer<(StatusCode, Json<Va
                 if worker.standing().recording {
                     return Err(Refusal::conflict("a recording runs already; end it first"));
                 }
-                let (name, recorder) = station.recordings.begin(SystemTime::now())?;
+                let (name, recorder) = station.recordings.begin(SystemTime::now(), worker)?;
                 worker.record(recorder)?;
                 Ok(name)
             }
         };
-        let name = station.pipeline.ask(start).ok_or_else(ended)??;
+        let name = station.ask(start)??;
         Ok((StatusCode::CREATED, Json(json!({ "recording": name }))))
     })
     .await?
@@ -60,7 +60,7 @@ pub(super) async fn end(State(station): Shared) -> Answer<Json<Value>> {
             }
             Ok(worker.stop_recording()?)
         };
-        station.pipeline.ask(finish).ok_or_else(ended)??;
+        station.ask(finish)??;
         Ok(Json(json!({ "recording": station.recordings.current() })))
     })
     .await?

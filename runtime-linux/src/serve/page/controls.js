@@ -94,6 +94,8 @@ export class Controls {
     button.textContent = this.recording ? "Stop recording" : "Record";
     button.classList.toggle("running", Boolean(this.recording));
     byId("record-note").textContent = this.recording ? `Recording ${this.recording}` : "";
+    // A recording is of one model and threshold.
+    for (const id of ["model", "threshold"]) byId(id).disabled = Boolean(this.recording);
   }
 
   async record() {
