@@ -152,8 +152,10 @@ impl Station {
         let (times, encode_ms) = run.times();
         let newest = self.newest.borrow().clone();
         let figures = newest.as_ref().and_then(|newest| newest.observation.figures.as_ref());
-        let light =
-            figures.iter().flat_map(|figures| &figures.alarms).map(|alarm| Alarm { about: About::Frame, text: format!("light: {alarm}") });
+        let light = figures
+            .iter()
+            .flat_map(|figures| &figures.alarms)
+            .map(|alarm| Alarm { about: About::Frame, text: format!("light: {alarm}") });
         Status {
             kind: "status",
             camera: status.camera,
