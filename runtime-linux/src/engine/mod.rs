@@ -5,6 +5,7 @@
 
 mod model;
 mod plan;
+mod threshold;
 
 #[cfg(feature = "onnx")]
 mod float;
@@ -64,11 +65,9 @@ pub trait Engine {
     /// One sentence when the model chooses classes without a threshold.
     fn set_threshold(&mut self, probability: f32) -> Result<(), String> {
         let _ = probability;
-        Err(NO_THRESHOLD.into())
+        Err(threshold::NONE.into())
     }
 }
-
-const NO_THRESHOLD: &str = "this model chooses classes without a threshold that could be set";
 
 /// What core is to make objects of, by a plan's post-processing record.
 ///

@@ -221,7 +221,7 @@ fn open(machine: &Arc<Machine>, path: Option<PathBuf>, options: &Options) -> Res
             let bytes = std::fs::read(&path).map_err(|e| Error::model(&path, e))?;
             (path, model, digest(&bytes))
         }
-        None => (BUNDLED_NAME.into(), Model::Plan(BUNDLED.to_vec()), digest(BUNDLED)),
+        None => (BUNDLED_NAME.into(), Model::bundled(options)?, digest(BUNDLED)),
     };
     let identity = Identity { name: path.display().to_string(), sha256, classes: model.object_classes() };
     let engine = model.into_engine(machine).map_err(|e| Error::model(&path, e))?;
