@@ -51,8 +51,7 @@ pub struct Args {
 pub fn serve(args: &Args) -> Result<Outcome> {
     let stop = signals::stop_flag()?;
     let server = Server::bind(args.listen, args.token.clone())?;
-    let first = args.model.clone().map(|path| (path, args.options.clone()));
-    let models = Models::new(args.models.clone(), first)?;
+    let models = Models::new(args.models.clone(), args.model.clone(), args.options.clone())?;
     let setup = args.instrument.setup()?.watched();
     let pixel_size_um = setup.pixel_size_um;
     let analysis = Analysis::new(setup);

@@ -10,8 +10,10 @@ use crate::error::{Error, Result};
 /// Plans by name.
 pub struct Models {
     folder: Option<PathBuf>,
-    /// The model at the start, if it is not the bundled one, and how it is opened.
-    first: Option<(PathBuf, Options)>,
+    /// The model at the start, if it is not the bundled one.
+    first: Option<PathBuf>,
+    /// How that one is opened.
+    options: Options,
 }
 
 /// A model, and what it is called.
@@ -28,11 +30,11 @@ impl Models {
     ///
     /// # Errors
     /// [`Error::Usage`] when the folder cannot be listed.
-    pub fn new(folder: Option<PathBuf>, first: Option<(PathBuf, Options)>) -> Result<Self> {
+    pub fn new(folder: Option<PathBuf>, first: Option<PathBuf>, options: Options) -> Result<Self> {
         if let Some(folder) = &folder {
             std::fs::read_dir(folder).map_err(|e| Error::usage(format!("--models {}: {e}", folder.display())))?;
         }
-        Ok(Models { folder, first })
+        Ok(Models { folder, first, options })
     }
 
     /// All of them, as the folder is now: `NAME.mtm` in it, and `NAME/model.mtm` one level below, as in the zoo.
@@ -57,15 +59,14 @@ impl Models {
     /// The one that is run at first.
     pub fn first(&self) -> Choice {
         match &self.first {
-            Some((path, _)) => Choice { name: name_of(path), path: Some(path.clone()) },
+            Some(path) => Choice { name: name_of(path), path: Some(path.clone()) },
             None => Choice { name: BUNDLED_NAME.into(), path: None },
         }
     }
 
     /// How to open it: the command's options are about its own model.
     pub fn options(&self, choice: &Choice) -> Options {
-        let own = self.first.as_ref().filter(|(path, _)| Some(path) == choice.path.as_ref());
-        own.map(|(_, options)| options.clone()).unwrap_or_default()
+        if choice.path == self.first { self.options.clone() } else { Options::default() }
     }
 }
 
@@ -97,7 +98,8 @@ mod tests {
         for file in ["models/b.mtm", "models/phase/model.mtm", "models/notes.txt", "outside.mtm"] {
             std::fs::write(dir.path().join(file), "").unwrap();
         }
-        let models = Models::new(Some(folder.clone()), Some(("x/own.mtm".into(), Options::default()))).unwrap();
+        let threshold = Options { threshold: Some(0.7), ..Options::default() };
+        let models = Models::new(Some(folder.clone()), Some("x/own.mtm".into()), threshold.clone()).unwrap();
         let names: Vec<String> = models.list().into_iter().map(|choice| choice.name).collect();
         assert_eq!(names, [BUNDLED_NAME, "own", "b", "phase"]);
         assert_eq!(models.named("phase").unwrap().path, Some(folder.join("phase/model.mtm")));
@@ -105,6 +107,8 @@ mod tests {
             assert_eq!(models.named(name), None, "{name}");
         }
         assert_eq!(models.first().name, "own");
-        assert!(Models::new(Some("no/such/folder".into()), None).is_err());
+        let thresholds = models.list().iter().map(|choice| models.options(choice).threshold).collect::<Vec<_>>();
+        assert_eq!(thresholds, [None, Some(0.7), None, None]);
+        assert!(Models::new(Some("no/such/folder".into()), None, Options::default()).is_err());
     }
 }

@@ -146,7 +146,7 @@ mod tests {
         let machine = Arc::new(Machine::of(Kernel::best(), NonZeroUsize::MIN, Rows::Exactly(1)).unwrap());
         let worker = move || Worker::new(machine, None, &engine::Options::default(), Analysis::new(Setup::default()));
         let pipeline = Pipeline::start(camera.feed().unwrap(), worker).unwrap();
-        let models = Models::new(None, None).unwrap();
+        let models = Models::new(None, None, engine::Options::default()).unwrap();
         let recordings = Recordings::new(None, factory(Vec::new(), crate::sink::Metadata::default())).unwrap();
         State(Arc::new(Station::new(Parts { pipeline, models, recordings, light, pixel_size_um: None })))
     }
