@@ -11,7 +11,8 @@ mod field;
 mod nucleus;
 mod optics;
 
-pub use draw::{Scene, Settings, scene};
+pub use draw::{Scene, Settings, scene, slide};
 #[cfg(test)]
 pub(crate) use field::Field;
 pub use field::Random;
+pub use optics::falloff;

@@ -1,12 +1,12 @@
 //! A camera without a camera: a stage that moves under the simulated microscope.
 //!
-//! One large scene is drawn when it is opened; a frame is a window on it that drifts back and forth, with shot noise of its own. So a frame
-//! costs a copy and not a drawing, objects come, stay and go as they do under a moving stage, and the same settings give the same frames.
+//! One large scene is drawn when it is opened; a frame is a window on it that drifts back and forth, darker in the corners, with shot noise of
+//! its own. So a frame costs a copy and not a drawing, the light stays with the camera, objects come, stay and go as they do under a moving stage, and the same settings give the same frames.
 
 use std::time::{Duration, Instant};
 
 use super::{Camera, Options, Shot, Size, Trouble};
-use crate::simulate::{Random, Settings, scene};
+use crate::simulate::{Random, Settings, falloff, slide};
 use crate::source::{Channels, Image, Samples};
 
 const SEED: u64 = 1;
@@ -16,6 +16,10 @@ const FPS: f64 = 30.0;
 const STEP: [usize; 2] = [1, 3];
 /// The scene is larger than the window by this share of its sides.
 const MARGIN: [usize; 2] = [2, 1];
+/// Light lost in the corners.
+const VIGNETTING: f64 = 0.3;
+/// The light's unit.
+const FULL: u16 = 256;
 /// Values of noise; frames begin at various places in it.
 const NOISE: usize = 65_537;
 
@@ -23,6 +27,8 @@ const NOISE: usize = 65_537;
 pub struct Simulator {
     size: Size,
     slide: Slide,
+    /// The light of every pixel of the window, of [`FULL`].
+    light: Vec<u16>,
     noise: Vec<i8>,
     interval: Duration,
     due: Instant,
@@ -42,15 +48,22 @@ impl Simulator {
         let size = options.size.unwrap_or(SIZE);
         let [right, down] = MARGIN;
         let whole = Size { width: size.width + size.width / right, height: size.height + size.height / down };
-        let scene = scene(Settings { seed: SEED, height: whole.height, width: whole.width }, 0)?;
+        let scene = slide(Settings { seed: SEED, height: whole.height, width: whole.width }, 0)?;
         let samples = match scene.image.samples() {
             Samples::U8(samples) => samples.clone(),
             Samples::U16(_) => return Err("the simulator draws 8 bits".into()),
         };
         let mut random = Random::new(SEED, 1);
         let noise = (0..NOISE).map(|_| (2.0 * random.normal()).round().clamp(-9.0, 9.0) as i8).collect();
+        let centred = |at: usize, side: usize| at as f64 / side as f64 - 0.5;
+        let light = (0..size.width * size.height).map(|i| {
+            let [y, x] = [centred(i / size.width, size.height), centred(i % size.width, size.width)];
+            (f64::from(FULL) * falloff(VIGNETTING, y, x)).round() as u16
+        });
+        let light = light.collect();
         let interval = Duration::from_secs_f64(1.0 / options.fps.unwrap_or(FPS));
-        Ok(Simulator { size, slide: Slide { size: whole, samples }, noise, interval, due: Instant::now(), number: 0 })
+        let slide = Slide { size: whole, samples };
+        Ok(Simulator { size, slide, light, noise, interval, due: Instant::now(), number: 0 })
     }
 
     /// Frame `number`: the window's place follows from it.
@@ -60,9 +73,12 @@ impl Simulator {
         let left = swing(number * dx, self.slide.size.width - self.size.width);
         let mut noise = self.noise.iter().cycle().skip(number.wrapping_mul(7919) % NOISE);
         let mut samples = Vec::with_capacity(self.size.width * self.size.height);
-        for row in self.slide.samples.chunks_exact(self.slide.size.width).skip(top).take(self.size.height) {
-            let window = row[left..left + self.size.width].iter().zip(&mut noise);
-            samples.extend(window.map(|(&sample, &noise)| sample.saturating_add_signed(noise)));
+        let rows = self.slide.samples.chunks_exact(self.slide.size.width).skip(top);
+        for (row, light) in rows.zip(self.light.chunks_exact(self.size.width)) {
+            let window = row[left..left + self.size.width].iter().zip(light).zip(&mut noise);
+            samples.extend(window.map(|((&sample, &light), &noise)| {
+                ((u16::from(sample) * light / FULL) as u8).saturating_add_signed(noise)
+            }));
         }
         Image::new(self.size.height, self.size.width, Channels::Grey, Samples::U8(samples))
     }
@@ -117,6 +133,17 @@ mod tests {
     fn the_stage_moves_and_comes_back() {
         assert_eq!((0..8).map(|way| swing(way, 3)).collect::<Vec<_>>(), [0, 1, 2, 3, 2, 1, 0, 1]);
         assert_eq!(swing(5, 0), 0);
+    }
+
+    #[test]
+    fn the_light_stays_as_it_was() {
+        let camera = simulator(Size { width: 320, height: 240 });
+        let medians: Vec<u16> = (0..240)
+            .step_by(20)
+            .map(|number| crate::source::Histogram::of(&camera.frame(number).unwrap()).percentile(50.0))
+            .collect();
+        let [least, most] = [medians.iter().min(), medians.iter().max()].map(|median| *median.unwrap());
+        assert!(most - least <= 1, "{medians:?}");
     }
 
     #[test]

@@ -49,13 +49,25 @@ const LEAST_VISIBLE: usize = 40;
 /// # Errors
 /// One sentence when a side is out of range.
 pub fn scene(settings: Settings, number: u64) -> Result<Scene, String> {
+    expose(settings, number, |optics| optics)
+}
+
+/// Scene `number` of the set in an even light, as a slide of which a moving stage shows parts.
+///
+/// # Errors
+/// One sentence when a side is out of range.
+pub fn slide(settings: Settings, number: u64) -> Result<Scene, String> {
+    expose(settings, number, Optics::even)
+}
+
+fn expose(settings: Settings, number: u64, changed: impl FnOnce(Optics) -> Optics) -> Result<Scene, String> {
     settings.check()?;
     let Settings { seed, height, width } = settings;
     let mut random = Random::new(seed, number);
     let nuclei = place(height, width, &mut random);
     let (labels, nuclei) = visible(&nuclei, height, width);
     let light = light(&labels, &nuclei, height, width, &mut random);
-    let optics = Optics::new(&mut random);
+    let optics = changed(Optics::new(&mut random));
     let samples = optics.expose(&light, &mut random);
     let image = Image::new(height, width, Channels::Grey, Samples::U8(samples))?;
     Ok(Scene { image, labels, nuclei: nuclei.len() })
