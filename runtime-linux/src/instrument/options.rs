@@ -70,6 +70,16 @@ impl Options {
         Ok(setup)
     }
 
+    /// The files that they name, and that the profile names: what is in them decides too.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when the profile cannot be used.
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        let profile = self.instrument.as_deref().map(Profile::open).transpose()?;
+        let blank = self.blank.clone().or(profile.and_then(|profile| profile.correction.blank));
+        Ok(self.instrument.clone().into_iter().chain(blank).collect())
+    }
+
     fn combined(&self, profile: Option<Profile>, pixel_size_um: Option<f64>) -> Result<Setup> {
         let um = |said: Option<Positive>, profile: Option<Positive>| said.or(profile).map(|um| um.0);
         let size = profile.as_ref().map(|profile| profile.size).unwrap_or_default();
