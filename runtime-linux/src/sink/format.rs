@@ -33,4 +33,10 @@ pub enum Format {
 impl Format {
     /// What is written unless something else is asked for.
     pub const USUAL: [Format; 4] = [Format::Masks, Format::Labels, Format::Overlay, Format::Csv];
+
+    /// Whether a [`Journal`](super::Journal) is enough to complete it: a file per frame, or a table of lines. The archives over many frames
+    /// are not.
+    pub fn can_be_resumed(self) -> bool {
+        !matches!(self, Format::Ecotaxa | Format::Roi | Format::Coco)
+    }
 }
