@@ -48,6 +48,8 @@ fn main() -> io::Result<()> {
         let script = origins.iter().fold(template, |script, (name, value)| script.replace(name, value));
         fs::write(folder.join("memory.x"), script)?;
         fs::copy(root.join("memory/sections.x"), folder.join("sections.x"))?;
+        // Where cortex-m-rt looks for names of interrupts' handlers: there is one handler for all.
+        fs::write(folder.join("device.x"), "")?;
     }
     // Each program finds exactly one memory.x.
     println!("cargo::rustc-link-arg-bin={}=-L{}", env!("CARGO_PKG_NAME"), out.join(MACHINE).display());

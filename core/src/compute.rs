@@ -17,7 +17,7 @@ use crate::arch::parts::Part;
 use crate::arch::{Isa, Kernel, with_isa};
 use crate::ops::input::{self, Converter};
 use crate::ops::{self, Context};
-use crate::plan::{Operator, Operators};
+use crate::plan::{Op, Operators};
 
 /// What a session computes with; see the [module](self).
 pub trait Compute: sealed::Compute {
@@ -37,7 +37,7 @@ pub(crate) mod sealed {
         fn layout(self, outputs: usize) -> Option<Layout>;
 
         /// See [`ops::run`].
-        fn run(self, cx: &Context, operator: &Operator, rows: Range<u32>, part: &mut Part<i8>, scratch: &mut [u8]);
+        fn run(self, cx: &Context, op: &Op, rows: Range<u32>, part: &mut Part<i8>, scratch: &mut [u8]);
 
         /// Copies values.
         fn copy(self, from: &[i8], to: &mut [i8]);
@@ -58,8 +58,8 @@ impl<I: Isa, const OPERATORS: u32> sealed::Compute for Only<I, OPERATORS> {
         self.0.layout(outputs)
     }
 
-    fn run(self, cx: &Context, operator: &Operator, rows: Range<u32>, part: &mut Part<i8>, scratch: &mut [u8]) {
-        ops::run::<I, OPERATORS>(self.0, cx, operator, rows, part, scratch);
+    fn run(self, cx: &Context, op: &Op, rows: Range<u32>, part: &mut Part<i8>, scratch: &mut [u8]) {
+        ops::run::<I, OPERATORS>(self.0, cx, op, rows, part, scratch);
     }
 
     fn copy(self, from: &[i8], to: &mut [i8]) {
@@ -84,8 +84,8 @@ impl sealed::Compute for Kernel {
         with_isa!(self, isa => isa.layout(outputs))
     }
 
-    fn run(self, cx: &Context, operator: &Operator, rows: Range<u32>, part: &mut Part<i8>, scratch: &mut [u8]) {
-        with_isa!(self, isa => ops::run::<_, { u32::MAX }>(isa, cx, operator, rows, part, scratch));
+    fn run(self, cx: &Context, op: &Op, rows: Range<u32>, part: &mut Part<i8>, scratch: &mut [u8]) {
+        with_isa!(self, isa => ops::run::<_, { u32::MAX }>(isa, cx, op, rows, part, scratch));
     }
 
     fn copy(self, from: &[i8], to: &mut [i8]) {

@@ -1,4 +1,6 @@
 //! What can be wrong with a plan, a frame or an arena: small values that say where, what, and what was expected.
+//!
+//! Integers of 8 and 16 bits are printed as `u32`: what prints a type is 200 bytes of a microcontroller's flash.
 
 use core::fmt;
 
@@ -25,9 +27,9 @@ impl fmt::Display for Place {
             Place::Header => f.write_str("header"),
             Place::Input => f.write_str("input"),
             Place::Post => f.write_str("post-processing"),
-            Place::Tensor(index) => write!(f, "tensor {index}"),
-            Place::Operator(index, kind) => write!(f, "operator {index} ({kind})"),
-            Place::Output(index) => write!(f, "output {index}"),
+            Place::Tensor(index) => write!(f, "tensor {}", u32::from(*index)),
+            Place::Operator(index, kind) => write!(f, "operator {} ({kind})", u32::from(*index)),
+            Place::Output(index) => write!(f, "output {}", u32::from(*index)),
         }
     }
 }
@@ -92,8 +94,9 @@ impl fmt::Display for PlanError {
             PlanError::Version { found } => {
                 write!(
                     f,
-                    "plan: format version {found}, expected {}; compile the model again",
-                    crate::plan::record::VERSION
+                    "plan: format version {}, expected {}; compile the model again",
+                    u32::from(*found),
+                    u32::from(crate::plan::record::VERSION)
                 )
             }
             PlanError::Length { found, expected } => write!(f, "plan: the file has {found} bytes, expected {expected}"),
@@ -196,20 +199,22 @@ impl fmt::Display for SessionError {
             SessionError::Shape { operator, kind, what, found, expected } => {
                 write!(
                     f,
-                    "session: operator {operator} ({kind}): {what} is {found}, expected {expected}: the network does not fit this frame size"
+                    "session: operator {} ({kind}): {what} is {found}, expected {expected}: the network does not fit this frame size",
+                    u32::from(*operator)
                 )
             }
             SessionError::ArenaTooShort { found, expected } => {
                 write!(f, "session: the arena has {found} bytes, expected {expected}")
             }
             SessionError::NoOperator { operator, kind } => {
-                write!(f, "session: operator {operator}: this program was built without {kind}")
+                write!(f, "session: operator {}: this program was built without {kind}", u32::from(*operator))
             }
             SessionError::TooLarge => f.write_str("session: the rings do not fit this machine's address space"),
             SessionError::RingTooShort { tensor, rows } => {
                 write!(
                     f,
-                    "session: tensor {tensor}: a ring of {rows} rows stalls the schedule; compile the model again"
+                    "session: tensor {}: a ring of {rows} rows stalls the schedule; compile the model again",
+                    u32::from(*tensor)
                 )
             }
             SessionError::RowLength { found, expected } => {
@@ -220,6 +225,7 @@ impl fmt::Display for SessionError {
                 write!(f, "session: the frame ended after {found} rows, expected {height}")
             }
             SessionError::NotACamera { channels } => {
+                let channels = u32::from(*channels);
                 write!(f, "session: the network's input has {channels} channels, expected 1 or 3 for camera rows")
             }
         }

@@ -19,7 +19,8 @@ impl Clamp {
     /// `value` held to the range.
     #[inline(always)]
     pub fn apply(self, value: i32) -> i8 {
-        value.clamp(i32::from(self.low), i32::from(self.high)) as i8
+        // Not `clamp`, which minds an empty range, and would print it.
+        value.max(self.low.into()).min(self.high.into()) as i8
     }
 }
 

@@ -82,11 +82,15 @@ impl<'a> Rings<'a> {
         }
     }
 
-    /// Copies `len` values within a ring.
+    /// Copies a row of `len` values to another within a ring.
     pub fn copy(&mut self, from: usize, to: usize, len: usize) {
+        if from == to {
+            return;
+        }
         let start = from.min(to);
         let Some(both) = self.get_mut(start, from.max(to) + len - start) else { return };
-        both.copy_within(from - start..from - start + len, to - start);
+        let (first, last) = both.split_at_mut(both.len() - len);
+        if from < to { last.copy_from_slice(&first[..len]) } else { first[..len].copy_from_slice(last) }
     }
 
     /// The ring of tensor `index`, to be written, and all others, to be read.

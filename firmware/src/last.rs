@@ -63,6 +63,6 @@ unsafe fn NonMaskableInt() -> ! {
 /// No other exception is asked for.
 #[exception]
 unsafe fn DefaultHandler(number: i16) -> ! {
-    let _ = writeln!(Serial, "# fault: exception {number}");
+    let _ = writeln!(Serial, "# fault: exception {}", i32::from(number));
     exit(FAULT)
 }

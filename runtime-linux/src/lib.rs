@@ -5,13 +5,14 @@
 //!     files     plan      labels     pictures
 //!     stacks    float     figures    tables
 //!
-//!     camera ─▶ live: the same, frame by frame ─▶ whoever watches, records, publishes
+//!     camera ─▶ live: the same, frame by frame ─▶ whoever watches, publishes, or keeps: record
 //!
 //!     cli: one module per command, thin over these
 //!     machine: kernel, threads and memory that a plan runs with
 //!     instrument: what counts, in µm and per mL, and whether the light holds
+//!     board: light, trigger, stepper and status LED
 //!     metrics: the scores that `eval` prints      bench: how long a plan takes, operator by operator
-//!     doctor: what is missing on a machine
+//!     doctor: what is missing on a machine       serve: the page and the HTTP API over `live`
 //!     simulate: frames with known truth           diffuse: pictures from noise, by a denoising network
 //! ```
 //!
@@ -20,6 +21,7 @@
 #![deny(unsafe_code)]
 
 pub mod bench;
+pub mod board;
 pub mod camera;
 pub mod cli;
 #[cfg(feature = "onnx")]
@@ -34,7 +36,10 @@ pub mod machine;
 pub mod metrics;
 pub mod objects;
 pub mod outline;
+pub mod record;
 pub mod segment;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod simulate;
 pub mod sink;
 pub mod source;

@@ -110,3 +110,16 @@ fn what_is_missing_is_said_and_tried_again() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("none.mtm"));
 }
+
+#[test]
+fn a_threshold_decides_what_an_object_is() {
+    let pixels = |threshold: &str| -> u64 {
+        let output = run(&[&RAW[..], &["--every-frame", "--threshold", threshold]].concat(), discs(1));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let objects = lines(&output)[0]["objects"].as_array().unwrap().clone();
+        objects.iter().map(|object| object["area_px"].as_u64().unwrap()).sum()
+    };
+    assert!(pixels("0.1") > pixels("0.9"));
+    let output = run(&["--threshold", "1"], Vec::new());
+    assert_eq!(output.status.code(), Some(2));
+}

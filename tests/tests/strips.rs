@@ -93,7 +93,7 @@ fn a_threshold_set_in_place_is_the_one_that_is_applied() {
     use microtome_core::plan::{Classify, Op};
     let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/zoo/nuclei/model.mtm")).expect("the zoo");
     let frame = Frame::grey(64, 64);
-    let pixels: Vec<u8> = (0..64 * 64).map(|i| (i / 64 * 3 ^ i % 64 * 5) as u8).collect();
+    let pixels: Vec<u8> = (0..64 * 64).map(|i| ((i / 64 * 3) ^ (i % 64 * 5)) as u8).collect();
     let mut interiors = Vec::new();
     for probability in [0.1, 0.5, 0.9] {
         let mut bytes = file.clone();

@@ -14,7 +14,7 @@
 mod contenders;
 mod firmware;
 mod instructions;
-mod machine;
+pub mod machine;
 mod models;
 mod peers;
 mod table;

@@ -6,8 +6,11 @@ mod bench;
 mod firmware;
 mod guest;
 mod openmv;
+mod page;
+mod pi;
 mod qemu;
 mod setup;
+mod soak;
 mod steps;
 
 use anyhow::{Context, Result};
@@ -24,7 +27,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything that CI runs: lints, host, miri, aarch64, bare, zoo.
+    /// Everything that CI runs: lints, host, miri, aarch64, an emulated Raspberry Pi, bare, zoo, page.
     Test,
     /// Formatting and clippy.
     Lint,
@@ -32,6 +35,8 @@ enum Command {
     Host,
     /// core's tests and the conformance suite on AArch64, under qemu-aarch64.
     Aarch64,
+    /// The command on an emulated Raspberry Pi: frames from a V4L2 camera, unplugging included; the light, the stepper, the trigger.
+    Pi,
     /// core under Miri: no undefined behaviour, whatever the arena's alignment.
     Miri,
     /// core for machines without an operating system; the firmware on Cortex-M boards under QEMU.
@@ -42,6 +47,10 @@ enum Command {
     Openmv,
     /// The zoo's models on their held-out frames, where ../shared/data or MICROTOME_DATA is there.
     Zoo,
+    /// The page of `microtome serve`, in headless Chromium.
+    Page(page::Build),
+    /// `microtome serve` for many frames, with a page open: rate, latency and memory go on record.
+    Soak(soak::Arguments),
     /// Measurements beside the peers; see benches/README.md.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -61,13 +70,16 @@ fn main() -> Result<()> {
             steps::host(&sh)?;
             steps::miri(&sh)?;
             steps::aarch64(&sh)?;
+            pi::pi(&sh)?;
             steps::bare(&sh)?;
             steps::zoo(&sh)?;
+            page::page(&sh, page::Build::default())?;
         }
         Command::Lint => steps::lint(&sh)?,
         Command::Host => steps::host(&sh)?,
         Command::Miri => steps::miri(&sh)?,
         Command::Aarch64 => steps::aarch64(&sh)?,
+        Command::Pi => pi::pi(&sh)?,
         Command::Bare => steps::bare(&sh)?,
         Command::Firmware => {
             firmware::all(&sh)?;
@@ -75,6 +87,8 @@ fn main() -> Result<()> {
         }
         Command::Openmv => openmv::openmv(&sh)?,
         Command::Zoo => steps::zoo(&sh)?,
+        Command::Page(build) => page::page(&sh, build)?,
+        Command::Soak(arguments) => soak::soak(&sh, &arguments)?,
         Command::Bench(what) => bench::bench(&sh, &what)?,
         Command::Qemu(options) => std::process::exit(qemu::run(&options)?),
     }

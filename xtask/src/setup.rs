@@ -1,5 +1,7 @@
 //! What a step needs on the machine: installed where that can be done, asked for where it cannot.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
@@ -13,8 +15,16 @@ pub struct Tool {
 
 /// Runs AArch64 Linux programs.
 pub const QEMU_USER: Tool = Tool { program: "qemu-aarch64", package: "qemu-user" };
+/// Emulates a Raspberry Pi.
+pub const QEMU_AARCH64: Tool = Tool { program: "qemu-system-aarch64", package: "qemu-system-arm" };
 /// Emulates Cortex-M boards.
 pub const QEMU_ARM: Tool = Tool { program: "qemu-system-arm", package: "qemu-system-arm" };
+/// A browser without a screen.
+pub const CHROMIUM: Tool = Tool { program: "chromium", package: "chromium" };
+/// Drives it.
+pub const NODE: Tool = Tool { program: "node", package: "nodejs" };
+/// Fetches what Node needs for that.
+pub const NPM: Tool = Tool { program: "npm", package: "npm" };
 /// Links AArch64 Linux programs.
 pub const GCC_AARCH64: Tool =
     Tool { program: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" };
@@ -24,6 +34,12 @@ pub const MOSQUITTO: Tool = Tool { program: "mosquitto", package: "mosquitto" };
 
 fn has(sh: &Shell, program: &str) -> bool {
     cmd!(sh, "which {program}").quiet().ignore_stdout().ignore_stderr().run().is_ok()
+}
+
+/// Where a program is.
+pub fn path(sh: &Shell, program: &str) -> Result<PathBuf> {
+    let path = cmd!(sh, "which {program}").quiet().read();
+    Ok(path.with_context(|| format!("{program} is not on the PATH"))?.into())
 }
 
 /// Makes sure of the tools, with apt where this user may.

@@ -19,9 +19,7 @@ pub(crate) const MAX_SEGMENTS: usize = 32;
 
 /// The layout of a convolution of so many output channels: [`Isa::layout`](super::Isa::layout) of an instruction set, which
 /// need not be one of this machine's.
-pub(crate) trait Layouts: Fn(usize) -> Option<Layout> + Copy {}
-
-impl<F: Fn(usize) -> Option<Layout> + Copy> Layouts for F {}
+pub(crate) type Layouts<'f> = &'f dyn Fn(usize) -> Option<Layout>;
 
 /// How an instruction set wants the values and weights of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

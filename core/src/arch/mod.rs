@@ -44,6 +44,10 @@ pub(crate) trait Isa: Copy + Send + Sync {
     /// Printable name, as `--kernel` takes it.
     const NAME: &'static str;
 
+    /// Whether loops over pixels are also compiled for the usual numbers of channels: faster on machines of wide registers, and
+    /// 3 KiB of code on those that have few.
+    const KNOWN_CHANNELS: bool = true;
+
     /// How a convolution of so many output channels is laid out; `None` if there are no kernels for it, and
     /// [`Isa::dot`] is all there is. `value` and `flip` are the same for every number.
     fn layout(self, outputs: usize) -> Option<Layout>;

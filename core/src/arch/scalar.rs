@@ -102,10 +102,10 @@ impl Work for Interleave<'_> {
 /// See [`Isa::squares`].
 pub(super) fn squares<I: Isa>(isa: I, [a, b]: [&[i8]; 2], channels: usize, out: &mut [i8]) {
     match channels {
-        8 => isa.vectorize(SquaresOf8 { a, b, out }),
-        16 => isa.vectorize(Squares::<16> { a, b, out }),
-        32 => isa.vectorize(Squares::<32> { a, b, out }),
-        64 => isa.vectorize(Squares::<64> { a, b, out }),
+        8 if I::KNOWN_CHANNELS => isa.vectorize(SquaresOf8 { a, b, out }),
+        16 if I::KNOWN_CHANNELS => isa.vectorize(Squares::<16> { a, b, out }),
+        32 if I::KNOWN_CHANNELS => isa.vectorize(Squares::<32> { a, b, out }),
+        64 if I::KNOWN_CHANNELS => isa.vectorize(Squares::<64> { a, b, out }),
         _ => {
             let pairs = a.chunks_exact(2 * channels).zip(b.chunks_exact(2 * channels));
             for (out, (a, b)) in out.chunks_exact_mut(channels).zip(pairs) {

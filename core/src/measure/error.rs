@@ -93,8 +93,10 @@ impl fmt::Display for MeasureError {
             }
             Self::Classes { object, border } => write!(
                 f,
-                "measure: the object class is {object} and the border class {border}; expected two classes, \
-                 neither of them the background (0)"
+                "measure: the object class is {} and the border class {}; expected two classes, neither of them the \
+                 background (0)",
+                u32::from(object),
+                u32::from(border)
             ),
             Self::MaskRow { row, found, expected } => {
                 write!(f, "measure: mask row {row} has {found} px; expected {expected}")
@@ -103,6 +105,7 @@ impl fmt::Display for MeasureError {
                 write!(f, "measure: the intensities of row {row} are {found} values; expected {expected}")
             }
             Self::Class { row, column, found } => {
+                let found = i32::from(found);
                 write!(
                     f,
                     "measure: the mask pixel at row {row}, column {column} is {found}; expected a class, 0 to 255"

@@ -12,17 +12,17 @@ pub(super) const MAX_REACH: usize = 4;
 /// A step to a neighbour.
 #[derive(Clone, Copy)]
 struct Step {
-    rows: i32,
-    columns: i32,
+    rows: i8,
+    columns: i8,
     /// Squared length.
-    square: u32,
+    square: u8,
 }
 
 const SIDE: usize = 2 * MAX_REACH + 1;
 
 /// Every step within a square of `MAX_REACH`, shortest first, equal ones in scan-line order.
 const STEPS: [Step; SIDE * SIDE] = {
-    let reach = MAX_REACH as i32;
+    let reach = MAX_REACH as i8;
     let mut steps = [Step { rows: 0, columns: 0, square: 0 }; SIDE * SIDE];
     let mut count = 0;
     let mut square = 0;
@@ -31,7 +31,7 @@ const STEPS: [Step; SIDE * SIDE] = {
         while rows <= reach {
             let mut columns = -reach;
             while columns <= reach {
-                if (rows * rows + columns * columns) as u32 == square {
+                if (rows * rows + columns * columns) as u8 == square {
                     steps[count] = Step { rows, columns, square };
                     count += 1;
                 }
@@ -61,9 +61,10 @@ impl Distance {
         if !(0.0..=MAX_REACH as f32).contains(&px) {
             return None;
         }
-        // Exact in f64: twice the 24 bits of an f32.
-        let square = (f64::from(px) * f64::from(px)) as u32;
-        Some(Self { square, reach: square.isqrt() as u8 })
+        // Exact: from 1 on, an f32 has no bits below 2⁻²³, and the square of what is smaller is rounded down to 0.
+        let fixed = u64::from((px * (1 << 23) as f32) as u32);
+        let square = ((fixed * fixed) >> 46) as u32;
+        Some(Self { square, reach: (1..=MAX_REACH as u32).take_while(|reach| reach * reach <= square).count() as u8 })
     }
 
     /// Rows above and below a pixel that its growing depends on.
@@ -81,9 +82,9 @@ pub(super) fn grow_row<const WIDTH: usize>(rows: &mut Rows<WIDTH>, y: i32, width
         if rows.row(y)[x] != Cell::BORDER {
             continue;
         }
-        let nearest = STEPS.iter().take_while(|step| step.square <= distance.square).find_map(|step| {
-            let x = x.checked_add_signed(step.columns as isize)?;
-            rows.row(y + step.rows).get(x)?.seed_of()
+        let nearest = STEPS.iter().take_while(|step| u32::from(step.square) <= distance.square).find_map(|step| {
+            let x = x.checked_add_signed(step.columns.into())?;
+            rows.row(y + i32::from(step.rows)).get(x)?.seed_of()
         });
         if let Some(slot) = nearest {
             rows.row_mut(y)[x] = Cell::grown(slot);
@@ -100,7 +101,7 @@ mod tests {
     #[test]
     fn steps_are_all_there_and_in_order() {
         for (n, step) in STEPS.iter().enumerate() {
-            assert_eq!(step.square, (step.rows * step.rows + step.columns * step.columns) as u32);
+            assert_eq!(step.square, (step.rows * step.rows + step.columns * step.columns) as u8);
             for later in &STEPS[n + 1..] {
                 assert!((step.square, step.rows, step.columns) < (later.square, later.rows, later.columns));
             }

@@ -108,7 +108,12 @@ impl<const OPEN: usize> Seams<OPEN> {
                 index += 1;
                 continue;
             }
-            let Seam { mut members, due } = self.entries.swap_remove(index);
+            // The last takes its place.
+            let Some(last) = self.entries.pop() else { break };
+            let Seam { mut members, due } = match self.entries.get_mut(index) {
+                Some(place) => core::mem::replace(place, last),
+                None => last,
+            };
             if members.replace(from, into) {
                 // Cannot be full: an entry has just been taken out.
                 let _ = self.add(members, due);

@@ -267,6 +267,20 @@ fn micrometres_scale_lengths_and_areas() {
 
 /// A mask that needs as many slots as any of its width can: lone pixels all over, two rows apart.
 #[test]
+fn hundredths_are_the_figures_rounded() {
+    let shapes = [&["#.#", ".#.", "###"][..], &["####", "#..#", "####", "##.."], &[".##.", "####", "####", ".##."]];
+    for lines in shapes {
+        let measured = measure(COMPONENTS, lines);
+        for object in &measured.objects {
+            let rounded = |length: f64| (length * 100.0).round() as u64;
+            let centroid = object.centroid();
+            assert_eq!(object.centroid_hundredths(), [centroid.row, centroid.column].map(rounded));
+            assert_eq!(object.perimeter_hundredths(), rounded(object.perimeter()));
+        }
+    }
+}
+
+#[test]
 fn the_table_is_as_large_as_it_says() {
     let task = Task::InteriorBorder { object: 1, border: 2, grow_px: 4.0, min_area: 0 };
     let dots: Vec<Vec<u8>> = (0..40u8).map(|y| (0..9u8).map(|x| (x | y) & 1 ^ 1).collect()).collect();

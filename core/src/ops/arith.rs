@@ -6,7 +6,7 @@ use crate::quant::{Clamp, requantize, saturate_shifted};
 
 /// `factor[0]·(a − za) + factor[1]·(b − zb)`.
 pub(super) fn add<I: Isa>(isa: I, cx: &Context, factor: [f32; 2], clamp: Clamp, y: u32, out: &mut [i8]) {
-    let zero_out = cx.output().zero_point;
+    let zero_out = cx.output.zero_point;
     combine(
         isa,
         cx,
@@ -19,7 +19,7 @@ pub(super) fn add<I: Isa>(isa: I, cx: &Context, factor: [f32; 2], clamp: Clamp, 
 
 /// `factor·(a − za)·(b − zb)`.
 pub(super) fn mul<I: Isa>(isa: I, cx: &Context, factor: f32, clamp: Clamp, y: u32, out: &mut [i8]) {
-    let zero_out = cx.output().zero_point;
+    let zero_out = cx.output.zero_point;
     combine(
         isa,
         cx,
@@ -32,24 +32,35 @@ pub(super) fn mul<I: Isa>(isa: I, cx: &Context, factor: f32, clamp: Clamp, y: u3
 
 /// Applies `f` to `(a − za, b − zb)`, value by value.
 fn combine<I: Isa>(isa: I, cx: &Context, y: u32, out: &mut [i8], f: impl Fn(i32, i32) -> i8 + Copy) {
-    let (first, second) = (cx.input(0), cx.input(1));
-    let zeros = [i32::from(first.zero_point), i32::from(second.zero_point)];
-    let (channels, second_channels) = (usize::from(first.channels), usize::from(second.channels));
+    let zeros = [0, 1].map(|index| cx.input(index).zero_point.into());
+    runs(cx, y, out, &mut |a, b, out| match b {
+        &[b] => isa.vectorize(Single { a, b, zeros, f, out }),
+        _ => isa.vectorize(Pairs { a, b, zeros, f, out }),
+    });
+}
+
+/// What is made of a run of the first input, and of the second: the run of the output.
+type Each<'e> = &'e mut dyn FnMut(&[i8], &[i8], &mut [i8]);
+
+/// Cuts rows into runs of values, in which one value of the second input is for one of the first, or for all: hands them to
+/// `each`, with the place of what comes of them.
+fn runs(cx: &Context, y: u32, out: &mut [i8], each: Each) {
+    let [channels, second_channels] = [0, 1].map(|index| usize::from(cx.input(index).channels.get()));
     let pixel = cx.size(1).rows == 1 && cx.size(1).width == 1;
     let a = cx.span(0, y);
-    let b = if pixel { cx.row(1, 0) } else { cx.span(1, y) };
-    if !pixel && channels == second_channels {
-        return isa.vectorize(Pairs { a, b, zeros, f, out });
+    if pixel {
+        let b = cx.row(1, 0);
+        out.chunks_mut(channels).zip(a.chunks(channels)).for_each(|(out, a)| each(a, b, out));
+        return;
     }
-    for (x, (out, a)) in out.chunks_exact_mut(channels).zip(a.chunks_exact(channels)).enumerate() {
-        let at = if pixel { 0 } else { x * second_channels };
-        let b = &b[at..at + second_channels];
-        if second_channels == 1 {
-            isa.vectorize(Single { a, b: b[0], zeros, f, out });
-        } else {
-            isa.vectorize(Pairs { a, b, zeros, f, out });
-        }
+    let b = cx.span(1, y);
+    if channels == second_channels {
+        return each(a, b, out);
     }
+    out.chunks_mut(channels)
+        .zip(a.chunks(channels))
+        .zip(b.chunks(second_channels))
+        .for_each(|((out, a), b)| each(a, b, out));
 }
 
 /// Value by value.

@@ -8,7 +8,7 @@ use crate::plan::Classify;
 
 /// Index of the largest channel, the first of equals.
 pub(super) fn arg_max(cx: &Context, y: u32, out: &mut [i8]) {
-    let channels = usize::from(cx.input(0).channels);
+    let channels = usize::from(cx.input(0).channels.get());
     for (value, scores) in out.iter_mut().zip(cx.span(0, y).chunks_exact(channels)) {
         let mut best = 0;
         for (class, score) in scores.iter().enumerate() {
@@ -25,7 +25,7 @@ pub(super) fn arg_max(cx: &Context, y: u32, out: &mut [i8]) {
 pub(super) fn softmax<I: Isa>(isa: I, cx: &Context, exponentials: &[U32], y: u32, out: &mut [i8]) {
     /// Values whose divisions are made together.
     const BLOCK: usize = 240;
-    let channels = usize::from(cx.output().channels);
+    let channels = usize::from(cx.output.channels.get());
     let row = cx.span(0, y);
     let Some(exponentials) = exponentials.first_chunk::<256>() else { return };
     let (mut numerators, mut denominators) = ([0; BLOCK], [1; BLOCK]);
@@ -42,9 +42,9 @@ pub(super) fn softmax<I: Isa>(isa: I, cx: &Context, exponentials: &[U32], y: u32
     }
     for (out, row) in out.chunks_mut(pixels).zip(row.chunks(pixels)) {
         match channels {
-            2 => look_up::<2>(exponentials, row, &mut numerators, &mut denominators),
-            3 => look_up::<3>(exponentials, row, &mut numerators, &mut denominators),
-            4 => look_up::<4>(exponentials, row, &mut numerators, &mut denominators),
+            2 if I::KNOWN_CHANNELS => look_up::<2>(exponentials, row, &mut numerators, &mut denominators),
+            3 if I::KNOWN_CHANNELS => look_up::<3>(exponentials, row, &mut numerators, &mut denominators),
+            4 if I::KNOWN_CHANNELS => look_up::<4>(exponentials, row, &mut numerators, &mut denominators),
             _ => {
                 let places = numerators.chunks_exact_mut(channels).zip(denominators.chunks_exact_mut(channels));
                 for (scores, (numerators, denominators)) in row.chunks_exact(channels).zip(places) {

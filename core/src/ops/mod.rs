@@ -9,6 +9,7 @@ mod conv;
 mod head;
 pub(crate) mod input;
 mod pad;
+mod pixels;
 mod pool;
 pub(crate) mod resample;
 mod table;
@@ -16,12 +17,14 @@ mod transpose;
 
 use core::ops::Range;
 
+use zerocopy::little_endian::{F32, U16, U32};
+
 use crate::arch::Isa;
 use crate::arch::job::Layouts;
 use crate::arch::parts::Part;
 use crate::plan::op::kind;
-use crate::plan::record::Edge;
-use crate::plan::{Op, Operator, Operators, Plan, Tensor};
+use crate::plan::record::{Edge, Tensor};
+use crate::plan::{Op, Operator, Operators, Plan};
 use crate::ring::{Inputs, TensorState};
 use crate::shape::Size;
 use conv::side_by_side;
@@ -30,8 +33,9 @@ use conv::side_by_side;
 pub(crate) struct Context<'a> {
     pub plan: &'a Plan<'a>,
     pub edges: &'a [Edge],
-    /// Index of the output tensor.
-    pub output: usize,
+    pub output: &'a Tensor,
+    /// Where the output lies.
+    pub place: &'a TensorState,
     pub rows: Inputs<'a>,
     /// Weights as the kernel wants them; empty where it takes the plan's.
     pub packed: &'a [u8],
@@ -40,17 +44,14 @@ pub(crate) struct Context<'a> {
 }
 
 /// What stands in for a tensor that a checked plan never asks for.
-const ABSENT: Tensor = Tensor { channels: 1, scale: 1.0, zero_point: 0, ring: 1 };
+static ABSENT: Tensor =
+    Tensor { channels: U16::new(1), zero_point: 0, reserved: 0, scale: F32::from_bytes([0; 4]), ring: U32::new(1) };
 
 impl<'a> Context<'a> {
     /// The tensor of input `index`.
-    fn input(&self, index: usize) -> Tensor {
-        self.edges.get(index).and_then(|edge| self.plan.tensor(edge.tensor.get())).unwrap_or(ABSENT)
-    }
-
-    /// The output tensor.
-    fn output(&self) -> Tensor {
-        self.plan.tensor(self.output as u16).unwrap_or(ABSENT)
+    fn input(&self, index: usize) -> &'a Tensor {
+        let tensor = |edge: &Edge| self.plan.tensors.get(usize::from(edge.tensor.get()));
+        self.edges.get(index).and_then(tensor).unwrap_or(&ABSENT)
     }
 
     /// Rows and width of input `index`, as stored.
@@ -59,19 +60,9 @@ impl<'a> Context<'a> {
         self.rows.tensors.get(tensor).map_or(Size { rows: 0, width: 0 }, TensorState::size)
     }
 
-    /// Rows and width of the output.
-    fn output_size(&self) -> Size {
-        self.rows.tensors.get(self.output).map_or(Size { rows: 0, width: 0 }, TensorState::size)
-    }
-
-    /// Where row `y` of the output lies in its ring.
-    fn slot(&self, y: u32) -> usize {
-        self.rows.tensors.get(self.output).map_or(0, |tensor| tensor.slot(y))
-    }
-
     /// What row `y` of input `index` holds in the output's columns.
     fn span(&self, index: usize, y: u32) -> &'a [i8] {
-        let channels = usize::from(self.input(index).channels);
+        let channels = usize::from(self.input(index).channels.get());
         let (start, end) = (self.columns.start as usize * channels, self.columns.end as usize * channels);
         self.row(index, y).get(start..end).unwrap_or(&[])
     }
@@ -87,12 +78,12 @@ impl<'a> Context<'a> {
 pub(crate) fn run<I: Isa, const OPERATORS: u32>(
     isa: I,
     cx: &Context,
-    operator: &Operator,
+    op: &Op,
     rows: Range<u32>,
     part: &mut Part<i8>,
     scratch: &mut [u8],
 ) {
-    match &operator.op {
+    match op {
         Op::Conv(conv) if Operators::from_bits(OPERATORS).has(kind::CONV) => {
             return conv::rows(isa, cx, conv, rows, part, scratch);
         }
@@ -105,12 +96,12 @@ pub(crate) fn run<I: Isa, const OPERATORS: u32>(
         _ => {}
     }
     for y in rows {
-        row::<I, OPERATORS>(isa, cx, operator, y, part.row(cx.slot(y)), scratch);
+        row::<I, OPERATORS>(isa, cx, op, y, part.row(cx.place.slot(y)), scratch);
     }
 }
 
 /// Bytes that the operator's weights take, packed in these layouts; 0 if they are not.
-pub(crate) fn packed_len(layouts: impl Layouts, plan: &Plan, operator: &Operator, outputs: usize) -> usize {
+pub(crate) fn packed_len(layouts: Layouts, plan: &Plan, operator: &Operator, outputs: usize) -> usize {
     match &operator.op {
         Op::Conv(conv) => conv::packed_len(layouts, plan, operator.inputs, conv, outputs),
         Op::ConvTranspose { conv, output_padding } => {
@@ -121,7 +112,7 @@ pub(crate) fn packed_len(layouts: impl Layouts, plan: &Plan, operator: &Operator
 }
 
 /// Packs the operator's weights into [`packed_len`] bytes.
-pub(crate) fn pack(layouts: impl Layouts, plan: &Plan, operator: &Operator, outputs: usize, out: &mut [u8]) {
+pub(crate) fn pack(layouts: Layouts, plan: &Plan, operator: &Operator, outputs: usize, out: &mut [u8]) {
     match &operator.op {
         Op::Conv(conv) => conv::pack(layouts, plan, operator.inputs, conv, outputs, out),
         Op::ConvTranspose { conv, output_padding } => {
@@ -132,13 +123,7 @@ pub(crate) fn pack(layouts: impl Layouts, plan: &Plan, operator: &Operator, outp
 }
 
 /// Bytes of scratch that a worker needs to run the operator; `size` is its first input's.
-pub(crate) fn scratch_len(
-    layouts: impl Layouts,
-    plan: &Plan,
-    operator: &Operator,
-    outputs: usize,
-    size: Size,
-) -> usize {
+pub(crate) fn scratch_len(layouts: Layouts, plan: &Plan, operator: &Operator, outputs: usize, size: Size) -> usize {
     match &operator.op {
         Op::Conv(conv) => conv::scratch_len(layouts, plan, operator.inputs, conv, outputs, size),
         Op::ConvTranspose { conv, output_padding } => {
@@ -152,8 +137,8 @@ pub(crate) fn scratch_len(
 }
 
 /// Products that go into one value of the output; 1 where there are none.
-pub(crate) fn products(operator: &Operator, outputs: usize) -> usize {
-    match &operator.op {
+pub(crate) fn products(op: &Op, outputs: usize) -> usize {
+    match op {
         Op::Conv(conv) => conv.weights.len() / outputs.max(1),
         Op::ConvTranspose { conv, .. } => {
             let stride: usize = conv.window.stride.iter().map(|&s| usize::from(s)).product();
@@ -164,24 +149,17 @@ pub(crate) fn products(operator: &Operator, outputs: usize) -> usize {
 }
 
 /// Output columns that must not be parted: those that one input pixel makes.
-pub(crate) fn columns_together(operator: &Operator) -> u32 {
-    match &operator.op {
+pub(crate) fn columns_together(op: &Op) -> u32 {
+    match op {
         Op::ConvTranspose { conv, .. } => conv.window.kernel[1].into(),
         _ => 1,
     }
 }
 
 /// Fills row `y` of the operator's output, in the columns that `cx` names.
-fn row<I: Isa, const OPERATORS: u32>(
-    isa: I,
-    cx: &Context,
-    operator: &Operator,
-    y: u32,
-    out: &mut [i8],
-    scratch: &mut [u8],
-) {
+fn row<I: Isa, const OPERATORS: u32>(isa: I, cx: &Context, op: &Op, y: u32, out: &mut [i8], scratch: &mut [u8]) {
     let has = |kind| Operators::from_bits(OPERATORS).has(kind);
-    match &operator.op {
+    match op {
         Op::ConvTranspose { conv, output_padding } if has(kind::CONV_TRANSPOSE) => {
             transpose::row(isa, cx, conv, *output_padding, y, out)
         }

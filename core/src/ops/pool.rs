@@ -31,7 +31,7 @@ pub(super) fn scratch_len(size: Size, channels: usize) -> usize {
 /// The largest value in the window; −128 where the window lies in the padding altogether.
 pub(super) fn max<I: Isa>(isa: I, cx: &Context, window: &Window, y: u32, out: &mut [i8]) {
     let Some((rows, columns)) = axes(cx.size(0), window) else { return };
-    let channels = usize::from(cx.output().channels);
+    let channels = usize::from(cx.output.channels.get());
     let span = under(&columns, &cx.columns);
     let values = span.start as usize * channels..span.end as usize * channels;
     let row = |tap| rows.position(y, tap).map(|at| &cx.row(0, at)[values.clone()]);
@@ -99,7 +99,7 @@ impl Work for Highest<'_> {
 /// The mean of the window: the exact sum, times `factor / count`, rounded once.
 pub(super) fn average<I: Isa>(isa: I, cx: &Context, pool: &Pool, y: u32, out: &mut [i8], scratch: &mut [u8]) {
     let Some((rows, columns)) = axes(cx.size(0), &pool.window) else { return };
-    let channels = usize::from(cx.output().channels);
+    let channels = usize::from(cx.output.channels.get());
     let span = under(&columns, &cx.columns);
     let values = span.start as usize * channels..span.end as usize * channels;
     let Ok((sums, _)) = <[I32]>::mut_from_prefix_with_elems(scratch, values.len()) else { return };
@@ -118,7 +118,7 @@ pub(super) fn average<I: Isa>(isa: I, cx: &Context, pool: &Pool, y: u32, out: &m
     let high = count(&rows, y);
     let scale = |x: u32| pool.factor / (high * count(&columns, x)).max(1) as f32;
     let across = Across { columns: &columns, first: cx.columns.start, start: span.start, channels };
-    isa.vectorize(Mean { across, sums, scale, zero_point: cx.output().zero_point, out });
+    isa.vectorize(Mean { across, sums, scale, zero_point: cx.output.zero_point, out });
 }
 
 /// A row added to sums.
@@ -173,8 +173,8 @@ pub(super) fn global_average<I: Isa>(isa: I, cx: &Context, factor: f32, out: &mu
     /// Channels at a time.
     const BLOCK: usize = 32;
     let size = cx.size(0);
-    let channels = usize::from(cx.output().channels);
-    let (zero_in, zero_out) = (i64::from(cx.input(0).zero_point), cx.output().zero_point);
+    let channels = usize::from(cx.output.channels.get());
+    let (zero_in, zero_out) = (i64::from(cx.input(0).zero_point), cx.output.zero_point);
     let count = i64::from(size.rows) * i64::from(size.width);
     let scale = factor / count as f32;
     for (block, out) in out.chunks_mut(BLOCK).enumerate() {

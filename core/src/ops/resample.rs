@@ -77,7 +77,7 @@ impl Axis {
 
     /// The input pixel nearest to output pixel `x`.
     fn nearest(&self, x: u32) -> u32 {
-        self.index().floor(x).clamp(0, i64::from(self.input) - 1) as u32
+        self.index().floor(x).min(i64::from(self.input) - 1).max(0) as u32
     }
 
     /// The two input pixels around output pixel `x`, and the weight of the second.
@@ -86,7 +86,7 @@ impl Axis {
         let (numerator, div) = (self.position.numerator(x), self.position.div);
         let low = numerator.div_euclid(div);
         if low < 0 || low >= last {
-            let edge = low.clamp(0, last) as u32;
+            let edge = low.min(last).max(0) as u32;
             return (edge, edge, 0);
         }
         let weight = ((numerator - low * div) * i64::from(2 * ONE) + div) / (2 * div);
@@ -101,11 +101,11 @@ pub(super) fn scratch_len(resize: &Resize, size: Size, channels: usize) -> usize
 
 /// One row of a Resize.
 pub(super) fn row<I: Isa>(isa: I, cx: &Context, resize: &Resize, y: u32, out: &mut [i8], scratch: &mut [u8]) {
-    let (input, output) = (cx.size(0), cx.output_size());
+    let (input, output) = (cx.size(0), cx.place.size());
     let sized = cx.edges.len() == 2;
     let rows = Axis::new(resize, 0, input.rows, output.rows, sized);
     let columns = Axis::new(resize, 1, input.width, output.width, sized);
-    let channels = usize::from(cx.output().channels);
+    let channels = usize::from(cx.output.channels.get());
     if resize.nearest.is_some() {
         let row = cx.row(0, rows.nearest(y));
         for (x, pixel) in (cx.columns.start..).zip(out.chunks_exact_mut(channels)) {
@@ -116,7 +116,7 @@ pub(super) fn row<I: Isa>(isa: I, cx: &Context, resize: &Resize, y: u32, out: &m
     }
     let (above, below, weight) = rows.linear(y);
     let mix = Mix { above: cx.row(0, above), below: cx.row(0, below), weight, zero: cx.input(0).zero_point.into() };
-    let (zero_point, factor) = (cx.output().zero_point, resize.factor);
+    let (zero_point, factor) = (cx.output.zero_point, resize.factor);
     let ends = |span: &Range<u32>| (columns.linear(span.start).0, columns.linear(span.end.saturating_sub(1)).1);
     if let Some(mix) = mix.in_quarters().filter(|_| columns.doubles() && double::exact(factor)) {
         return double::row(isa, &mix, factor, zero_point, cx.columns.clone(), channels, scratch, out);

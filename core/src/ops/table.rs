@@ -1,6 +1,7 @@
 //! What is looked up: unary functions and requantization, alone or on the way into a Concat.
 
 use super::Context;
+use super::pixels::spread;
 use crate::arch::Isa;
 
 /// One table for all channels, or one for each.
@@ -10,7 +11,7 @@ pub(super) fn map<I: Isa>(isa: I, cx: &Context, tables: &[i8], y: u32, out: &mut
     if let [table] = tables {
         return isa.look_up(table, row, out);
     }
-    let channels = usize::from(cx.output().channels);
+    let channels = usize::from(cx.output.channels.get());
     for (pixel, values) in out.chunks_exact_mut(channels).zip(row.chunks_exact(channels)) {
         for ((value, &v), table) in pixel.iter_mut().zip(values).zip(tables) {
             *value = table[usize::from(v as u8 ^ 0x80)];
@@ -25,12 +26,12 @@ pub(super) fn scratch_len(tables: &[i8], width: usize, channels: usize) -> usize
 
 /// The channels of all inputs side by side, each through its table if there are any.
 pub(super) fn concat<I: Isa>(isa: I, cx: &Context, tables: &[i8], y: u32, out: &mut [i8], scratch: &mut [u8]) {
-    let total = usize::from(cx.output().channels);
+    let total = usize::from(cx.output.channels.get());
     let (tables, _) = tables.as_chunks::<256>();
     let found: &mut [i8] = zerocopy::transmute_mut!(scratch);
     let mut start = 0;
     for index in 0..cx.edges.len() {
-        let channels = usize::from(cx.input(index).channels);
+        let channels = usize::from(cx.input(index).channels.get());
         let row = cx.span(index, y);
         let row = match (tables.get(index), found.get_mut(..row.len())) {
             (Some(table), Some(found)) => {
@@ -39,26 +40,7 @@ pub(super) fn concat<I: Isa>(isa: I, cx: &Context, tables: &[i8], y: u32, out: &
             }
             _ => row,
         };
-        match channels {
-            8 => place::<8>(row, start, total, out),
-            16 => place::<16>(row, start, total, out),
-            32 => place::<32>(row, start, total, out),
-            64 => place::<64>(row, start, total, out),
-            _ => {
-                for (pixel, values) in out.chunks_exact_mut(total).zip(row.chunks_exact(channels)) {
-                    pixel[start..start + channels].copy_from_slice(values);
-                }
-            }
-        }
+        spread(isa, row, channels, (start, total), out);
         start += channels;
-    }
-}
-
-/// Copies pixels of `C` channels to channel `start` of pixels of `total`.
-fn place<const C: usize>(row: &[i8], start: usize, total: usize, out: &mut [i8]) {
-    for (pixel, values) in out.chunks_exact_mut(total).zip(row.as_chunks::<C>().0) {
-        if let Some(place) = pixel[start..].first_chunk_mut() {
-            *place = *values;
-        }
     }
 }

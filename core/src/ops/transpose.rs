@@ -26,11 +26,11 @@ pub(super) fn row<I: Isa>(isa: I, cx: &Context, conv: &Conv, output_padding: [u1
         conv.window.transposed_axis(1, size.width, output_padding[1]),
     );
     let (Some(rows), Some(columns)) = axes else { return };
-    let (inputs, outputs) = (usize::from(cx.input(0).channels), usize::from(cx.output().channels));
+    let (inputs, outputs) = (usize::from(cx.input(0).channels.get()), usize::from(cx.output.channels.get()));
     let group = usize::from(conv.group);
     let (group_inputs, group_outputs) = (inputs / group, outputs / group);
     let taps = (rows.kernel * columns.kernel) as usize;
-    let (zero_in, zero_out) = (i16::from(cx.input(0).zero_point), cx.output().zero_point);
+    let (zero_in, zero_out) = (i16::from(cx.input(0).zero_point), cx.output.zero_point);
     let mut patch = [0i16; PATCH];
     for (x, pixel) in (cx.columns.start..).zip(out.chunks_exact_mut(outputs)) {
         for first in (0..outputs).step_by(CHANNELS) {

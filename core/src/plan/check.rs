@@ -4,6 +4,7 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::F32;
 
+use super::inspector::{Broken, Inspector};
 use super::op::{Classify, Conv, Op, Operator, Pool};
 use super::record;
 use super::view::{Plan, Role, Tensor, kind_name};
@@ -12,11 +13,11 @@ use crate::quant::Clamp;
 use crate::shape::{Padding, Window};
 
 /// Largest kernel, stride and dilation, in pixels.
-const MAX_WINDOW: i64 = 1024;
+const MAX_WINDOW: usize = 1024;
 /// Largest pad or crop on one side, in pixels.
-const MAX_PAD: i64 = 4096;
+const MAX_PAD: usize = 4096;
 /// Largest factor of an edge's nearest upsampling.
-const MAX_UPSAMPLE: i64 = 16;
+const MAX_UPSAMPLE: usize = 16;
 /// Farthest that interiors grow back, in pixels.
 const MAX_GROW: f32 = 4.0;
 
@@ -38,121 +39,102 @@ pub(super) fn checksum_of(header: &record::Header, sections: &[&[u8]]) -> u32 {
     digest.finalize()
 }
 
-/// A [`PlanError::Field`].
-pub(super) fn field(place: Place, field: &'static str, found: i64, rule: &'static str, limit: i64) -> PlanError {
-    PlanError::Field { place, field, found, rule, limit }
-}
-
-fn exactly(place: Place, name: &'static str, found: usize, limit: usize) -> Result<(), PlanError> {
-    if found == limit { Ok(()) } else { Err(field(place, name, found as i64, "exactly", limit as i64)) }
-}
-
-fn range(place: Place, name: &'static str, found: i64, low: i64, high: i64) -> Result<(), PlanError> {
-    if found < low {
-        return Err(field(place, name, found, "at least", low));
-    }
-    if found > high {
-        return Err(field(place, name, found, "at most", high));
-    }
-    Ok(())
-}
-
-fn real(place: Place, name: &'static str, found: f32, ok: bool) -> Result<(), PlanError> {
-    if found.is_finite() && ok { Ok(()) } else { Err(PlanError::Real { place, field: name, found }) }
-}
-
+/// Everything about a plan whose sections fit its bytes.
 pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
-    header(plan)?;
+    let inspector = Inspector::new();
+    all(plan, &inspector).map_err(|Broken| inspector.found())
+}
+
+fn all(plan: &Plan, inspector: &Inspector) -> Result<(), Broken> {
+    header(plan, inspector)?;
     for (index, tensor) in plan.tensors().enumerate() {
-        let place = Place::Tensor(index as u16);
-        range(place, "channels", tensor.channels.into(), 1, i64::MAX)?;
-        range(place, "ring rows", tensor.ring.into(), 1, i64::MAX)?;
-        real(place, "scale", tensor.scale, tensor.scale > 0.0)?;
+        inspector.at(Place::Tensor(index as u16));
+        inspector.at_least("channels", tensor.channels.into(), 1)?;
+        inspector.at_least("ring rows", tensor.ring as usize, 1)?;
+        inspector.real("scale", tensor.scale, tensor.scale > 0.0)?;
     }
     let mut first_edge = 0;
     for (index, record) in plan.operators.iter().enumerate() {
-        let place = Place::Operator(index as u16, kind_name(record.kind));
-        exactly(place, "first edge", record.first_edge.get().into(), first_edge)?;
+        inspector.at(Place::Operator(index as u16, kind_name(record.kind)));
+        inspector.exactly("first edge", record.first_edge.get().into(), first_edge)?;
         first_edge += usize::from(record.edges.get());
-        range(place, "edges", first_edge as i64, 0, plan.edges.len() as i64)?;
-        let operator = plan.decode(index, record)?;
-        range(place, "strip", operator.strip.into(), 1, i64::MAX)?;
+        inspector.at_most("edges", first_edge, plan.edges.len())?;
+        let operator = plan.decode(record, inspector)?;
+        inspector.at_least("strip", operator.strip.into(), 1)?;
         for edge in operator.inputs {
-            range(place, "input tensor", edge.tensor.get().into(), 0, index as i64)?;
+            inspector.at_most("input tensor", edge.tensor.get().into(), index)?;
             let most = if matches!(operator.op, Op::Conv(_)) { MAX_UPSAMPLE } else { 1 };
-            range(place, "upsampling", edge.upsample.into(), 1, most)?;
+            inspector.range("upsampling", edge.upsample.into(), 1, most)?;
         }
-        Rules { plan, place, operator, index }.check()?;
+        Rules { plan, inspector, operator, index }.check()?;
     }
-    exactly(Place::Header, "edges", plan.edges.len(), first_edge)?;
-    range(Place::Header, "outputs", plan.outputs.len() as i64, 1, i64::MAX)?;
-    for index in 0..plan.outputs.len() {
-        let place = Place::Output(index as u16);
-        let output = plan.output(index)?;
-        range(place, "tensor", output.tensor.into(), 0, plan.tensors.len() as i64 - 1)?;
+    inspector.at(Place::Header);
+    inspector.exactly("edges", plan.edges.len(), first_edge)?;
+    inspector.at_least("outputs", plan.outputs.len(), 1)?;
+    for (index, record) in plan.outputs.iter().enumerate() {
+        inspector.at(Place::Output(index as u16));
+        let output = plan.decode_output(record, inspector)?;
+        inspector.at_most("tensor", output.tensor.into(), plan.tensors.len() - 1)?;
         let channels = plan.tensor(output.tensor).map_or(0, |t| t.channels);
         if output.role == Role::Mask {
-            exactly(place, "channels of the mask", channels.into(), 1)?;
+            inspector.exactly("channels of the mask", channels.into(), 1)?;
         }
     }
     Ok(())
 }
 
-fn header(plan: &Plan) -> Result<(), PlanError> {
+fn header(plan: &Plan, inspector: &Inspector) -> Result<(), Broken> {
     let header = plan.header();
-    exactly(Place::Header, "tensors", plan.tensors.len(), plan.operators.len() + 1)?;
+    inspector.exactly("tensors", plan.tensors.len(), plan.operators.len() + 1)?;
     for (multiple, remainder) in header.multiple.iter().zip(&header.remainder) {
-        range(Place::Header, "alignment", multiple.get().into(), 1, MAX_PAD)?;
-        range(Place::Header, "alignment's remainder", remainder.get().into(), 0, i64::from(multiple.get()) - 1)?;
+        let multiple = usize::from(multiple.get());
+        inspector.range("alignment", multiple, 1, MAX_PAD)?;
+        inspector.at_most("alignment's remainder", remainder.get().into(), multiple - 1)?;
     }
-    plan.text(header.classes, Place::Header)?;
-    plan.text(header.provenance, Place::Header)?;
-    plan.text(header.packing, Place::Header)?;
-    plan.bytes(header.packed, Place::Header, "packed weights")?;
+    for span in [header.classes, header.provenance, header.packing] {
+        plan.text(span, inspector)?;
+    }
+    plan.bytes(header.packed, "packed weights", inspector)?;
     if header.packing.len.get() == 0 {
-        exactly(Place::Header, "packed weights' bytes", header.packed.len.get() as usize, 0)?;
+        inspector.exactly("packed weights' bytes", header.packed.len.get() as usize, 0)?;
     }
 
+    inspector.at(Place::Input);
     let input = &header.input;
-    range(Place::Input, "normalization", input.policy.into(), 0, 2)?;
-    range(Place::Input, "channel order", input.order.into(), 0, 1)?;
+    inspector.at_most("normalization", input.policy.into(), 2)?;
+    inspector.at_most("channel order", input.order.into(), 1)?;
     let (low, high) = (input.low.get(), input.high.get());
     let percent = input.policy != 0;
-    real(Place::Input, "low", low, !percent || low >= 0.0)?;
-    real(Place::Input, "high", high, high > low && (!percent || high <= 100.0))?;
-    for (gain, offset) in input.gain.iter().zip(&input.offset) {
-        real(Place::Input, "gain", gain.get(), true)?;
-        real(Place::Input, "offset", offset.get(), true)?;
+    inspector.real("low", low, !percent || low >= 0.0)?;
+    inspector.real("high", high, high > low && (!percent || high <= 100.0))?;
+    for (name, values) in [("gain", &input.gain), ("offset", &input.offset)] {
+        values.iter().try_for_each(|value| inspector.real(name, value.get(), true))?;
     }
 
+    inspector.at(Place::Post);
     let post = &header.post;
-    range(Place::Post, "task", post.task.into(), 0, 2)?;
+    inspector.at_most("task", post.task.into(), 2)?;
     let (grow, threshold) = (post.grow.get(), post.threshold.get());
-    real(Place::Post, "grow", grow, (0.0..=MAX_GROW).contains(&grow))?;
-    real(Place::Post, "threshold", threshold, true)
+    inspector.real("grow", grow, (0.0..=MAX_GROW).contains(&grow))?;
+    inspector.real("threshold", threshold, true)
 }
 
 /// One operator's rules.
 struct Rules<'p, 'a> {
     plan: &'p Plan<'a>,
-    place: Place,
+    inspector: &'p Inspector,
     operator: Operator<'a>,
     index: usize,
 }
 
 impl Rules<'_, '_> {
-    fn check(&self) -> Result<(), PlanError> {
+    fn check(&self) -> Result<(), Broken> {
+        let inspector = self.inspector;
         match &self.operator.op {
             Op::Conv(conv) => self.conv(conv),
-            Op::ConvTranspose { conv, output_padding } => {
-                self.inputs(1, 1)?;
-                range(
-                    self.place,
-                    "output padding",
-                    i64::from(output_padding[0].max(output_padding[1])),
-                    0,
-                    MAX_WINDOW,
-                )?;
+            Op::ConvTranspose { conv, output_padding: [rows, columns] } => {
+                self.inputs(1)?;
+                inspector.at_most("output padding", (*rows.max(columns)).into(), MAX_WINDOW)?;
                 self.conv(conv)
             }
             Op::MaxPool(window) => {
@@ -164,80 +146,77 @@ impl Rules<'_, '_> {
                 self.factor(*factor)
             }
             Op::GlobalAveragePool(factor) => {
-                self.inputs(1, 1)?;
-                self.same_channels()?;
+                self.map()?;
                 self.factor(*factor)
             }
             Op::Resize(resize) => {
-                self.inputs(1, 2)?;
+                let inputs = self.operator.inputs.len();
+                inspector.range("number of inputs", inputs, 1, 2)?;
                 self.same_channels()?;
-                for ratio in resize.ratio.as_flattened().iter().filter(|_| self.operator.inputs.len() == 1) {
-                    range(self.place, "ratio", (*ratio).into(), 1, i64::MAX)?;
+                if inputs == 1 {
+                    let ratios = resize.ratio.as_flattened();
+                    ratios.iter().try_for_each(|&ratio| inspector.at_least("ratio", ratio.into(), 1))?;
                 }
                 if resize.nearest.is_some() { self.same_quantization() } else { self.factor(resize.factor) }
             }
             Op::Concat { tables } => {
-                self.inputs(1, i64::MAX)?;
-                exactly(self.place, "output channels", self.output().channels.into(), self.input_channels())?;
+                inspector.at_least("number of inputs", self.operator.inputs.len(), 1)?;
+                self.output_channels(self.input_channels())?;
                 if tables.is_empty() {
                     self.same_quantization()
                 } else {
-                    exactly(self.place, "tables' bytes", tables.len(), 256 * self.operator.inputs.len())
+                    inspector.exactly("tables' bytes", tables.len(), 256 * self.operator.inputs.len())
                 }
             }
             Op::Add { factor, clamp } => {
                 self.binary(*clamp)?;
-                factor.iter().try_for_each(|&f| real(self.place, "factor", f, true))
+                factor.iter().try_for_each(|&f| inspector.real("factor", f, true))
             }
             Op::Mul { factor, clamp } => {
                 self.binary(*clamp)?;
                 self.factor(*factor)
             }
             Op::Table(table) => {
-                self.inputs(1, 1)?;
-                self.same_channels()?;
+                self.map()?;
                 let channels = if table.len() == 256 { 1 } else { usize::from(self.output().channels) };
-                exactly(self.place, "table's bytes", table.len(), 256 * channels)
+                inspector.exactly("table's bytes", table.len(), 256 * channels)
             }
             Op::Pad { pads, .. } => {
-                self.inputs(1, 1)?;
-                self.same_channels()?;
+                self.map()?;
                 self.amounts(pads)?;
                 self.same_quantization()
             }
             Op::Slice { crop, channel } => {
-                self.inputs(1, 1)?;
+                self.inputs(1)?;
                 self.amounts(crop)?;
-                let end = i64::from(*channel) + i64::from(self.output().channels);
-                range(self.place, "last channel", end, 1, self.input_channels() as i64)?;
+                let end = usize::from(*channel) + usize::from(self.output().channels);
+                inspector.range("last channel", end, 1, self.input_channels())?;
                 self.same_quantization()
             }
             Op::ArgMax => {
-                self.inputs(1, 1)?;
-                range(self.place, "input channels", self.input_channels() as i64, 1, 128)?;
-                exactly(self.place, "output channels", self.output().channels.into(), 1)
+                self.inputs(1)?;
+                inspector.range("input channels", self.input_channels(), 1, 128)?;
+                self.output_channels(1)
             }
             Op::Softmax(exponentials) => {
-                self.inputs(1, 1)?;
-                self.same_channels()?;
-                exactly(self.place, "exponentials", exponentials.len(), 256)?;
-                for (index, value) in exponentials.iter().enumerate() {
-                    range(self.place, "exponential", value.get().into(), i64::from(index == 0), 65_536)?;
-                }
-                Ok(())
+                self.map()?;
+                inspector.exactly("exponentials", exponentials.len(), 256)?;
+                exponentials.iter().enumerate().try_for_each(|(index, value)| {
+                    inspector.range("exponential", value.get() as usize, usize::from(index == 0), 65_536)
+                })
             }
             Op::Classify(classify) => {
-                self.inputs(1, 1)?;
-                exactly(self.place, "output channels", self.output().channels.into(), 1)?;
+                self.inputs(1)?;
+                self.output_channels(1)?;
                 let channels = match classify {
                     Classify::InteriorBorder { object, border, .. } => {
-                        range(self.place, "object class", (*object).into(), 1, 2)?;
-                        range(self.place, "border class", (*border).into(), 1, 2)?;
+                        inspector.range("object class", (*object).into(), 1, 2)?;
+                        inspector.range("border class", (*border).into(), 1, 2)?;
                         3
                     }
                     Classify::Above { .. } => 1,
                 };
-                exactly(self.place, "input channels", self.input_channels(), channels)
+                inspector.exactly("input channels", self.input_channels(), channels)
             }
         }
     }
@@ -259,45 +238,59 @@ impl Rules<'_, '_> {
         (0..self.operator.inputs.len()).map(|i| usize::from(self.input(i).channels)).sum()
     }
 
-    fn inputs(&self, low: i64, high: i64) -> Result<(), PlanError> {
-        range(self.place, "number of inputs", self.operator.inputs.len() as i64, low, high)
+    fn inputs(&self, count: usize) -> Result<(), Broken> {
+        self.inspector.range("number of inputs", self.operator.inputs.len(), count, count)
     }
 
-    fn same_channels(&self) -> Result<(), PlanError> {
-        exactly(self.place, "output channels", self.output().channels.into(), self.input(0).channels.into())
+    fn output_channels(&self, expected: usize) -> Result<(), Broken> {
+        self.inspector.exactly("output channels", self.output().channels.into(), expected)
+    }
+
+    fn same_channels(&self) -> Result<(), Broken> {
+        self.output_channels(self.input(0).channels.into())
+    }
+
+    /// One input, of as many channels as the output.
+    fn map(&self) -> Result<(), Broken> {
+        self.inputs(1)?;
+        self.same_channels()
     }
 
     /// For operators that copy values: all inputs hold the output's.
-    fn same_quantization(&self) -> Result<(), PlanError> {
+    fn same_quantization(&self) -> Result<(), Broken> {
         let out = self.output();
         let data = if matches!(self.operator.op, Op::Resize(_)) { 1 } else { self.operator.inputs.len() };
         (0..data).try_for_each(|i| self.quantized_as(i, out))
     }
 
-    fn quantized_as(&self, input: usize, other: Tensor) -> Result<(), PlanError> {
+    fn quantized_as(&self, input: usize, other: Tensor) -> Result<(), Broken> {
         let tensor = self.input(input);
         let (found, expected) = (tensor.zero_point.into(), other.zero_point.into());
         if found != expected {
-            return Err(field(self.place, "input's zero point", found, "exactly", expected));
+            return Err(self.inspector.field("input's zero point", found, "exactly", expected));
         }
-        real(self.place, "input's scale", tensor.scale, tensor.scale == other.scale)
+        self.inspector.real("input's scale", tensor.scale, tensor.scale == other.scale)
     }
 
-    fn factor(&self, factor: f32) -> Result<(), PlanError> {
-        real(self.place, "factor", factor, factor > 0.0)
+    fn factor(&self, factor: f32) -> Result<(), Broken> {
+        self.inspector.real("factor", factor, factor > 0.0)
     }
 
-    fn clamp(&self, clamp: Clamp) -> Result<(), PlanError> {
-        range(self.place, "lowest output", clamp.low.into(), i8::MIN.into(), clamp.high.into())
+    fn clamp(&self, Clamp { low, high }: Clamp) -> Result<(), Broken> {
+        if low <= high {
+            Ok(())
+        } else {
+            Err(self.inspector.field("lowest output", low.into(), "at most", high.into()))
+        }
     }
 
-    fn amounts(&self, amounts: &[u16; 4]) -> Result<(), PlanError> {
-        amounts.iter().try_for_each(|&amount| range(self.place, "pads", amount.into(), 0, MAX_PAD))
+    fn amounts(&self, amounts: &[u16; 4]) -> Result<(), Broken> {
+        amounts.iter().try_for_each(|&amount| self.inspector.at_most("pads", amount.into(), MAX_PAD))
     }
 
-    fn window(&self, window: &Window) -> Result<(), PlanError> {
+    fn window(&self, window: &Window) -> Result<(), Broken> {
         for (name, pair) in [("kernel", window.kernel), ("stride", window.stride), ("dilation", window.dilation)] {
-            pair.iter().try_for_each(|&value| range(self.place, name, value.into(), 1, MAX_WINDOW))?;
+            pair.iter().try_for_each(|&value| self.inspector.range(name, value.into(), 1, MAX_WINDOW))?;
         }
         match &window.padding {
             Padding::Explicit(pads) => self.amounts(pads),
@@ -305,40 +298,42 @@ impl Rules<'_, '_> {
         }
     }
 
-    fn pool(&self, window: &Window) -> Result<(), PlanError> {
-        self.inputs(1, 1)?;
-        self.same_channels()?;
+    fn pool(&self, window: &Window) -> Result<(), Broken> {
+        self.map()?;
         self.window(window)
     }
 
-    fn binary(&self, clamp: Clamp) -> Result<(), PlanError> {
-        self.inputs(2, 2)?;
+    fn binary(&self, clamp: Clamp) -> Result<(), Broken> {
+        self.inputs(2)?;
         self.same_channels()?;
         self.clamp(clamp)?;
         let (found, channels) = (self.input(1).channels, self.output().channels);
-        if found == 1 { Ok(()) } else { exactly(self.place, "second input's channels", found.into(), channels.into()) }
+        if found == 1 {
+            return Ok(());
+        }
+        self.inspector.exactly("second input's channels", found.into(), channels.into())
     }
 
-    fn conv(&self, conv: &Conv) -> Result<(), PlanError> {
-        let place = self.place;
-        self.inputs(1, i64::MAX)?;
+    fn conv(&self, conv: &Conv) -> Result<(), Broken> {
+        let inspector = self.inspector;
+        inspector.at_least("number of inputs", self.operator.inputs.len(), 1)?;
         self.window(&conv.window)?;
         self.clamp(conv.clamp)?;
         let (group, inputs, outputs) =
             (usize::from(conv.group), self.input_channels(), usize::from(self.output().channels));
-        range(place, "group", group as i64, 1, inputs as i64)?;
+        inspector.range("group", group, 1, inputs)?;
         if group > 1 {
-            exactly(place, "inputs of a grouped convolution", self.operator.inputs.len(), 1)?;
+            inspector.exactly("inputs of a grouped convolution", self.operator.inputs.len(), 1)?;
         }
-        exactly(place, "input channels beyond whole groups", inputs % group, 0)?;
-        exactly(place, "output channels beyond whole groups", outputs % group, 0)?;
+        inspector.exactly("input channels beyond whole groups", inputs % group, 0)?;
+        inspector.exactly("output channels beyond whole groups", outputs % group, 0)?;
         (1..self.operator.inputs.len()).try_for_each(|i| self.quantized_as(i, self.input(0)))?;
         let taps = usize::from(conv.window.kernel[0]) * usize::from(conv.window.kernel[1]);
         let per_output = taps * (inputs / group);
-        exactly(place, "biases", conv.bias.len(), outputs)?;
-        exactly(place, "scales", conv.scales.len(), outputs)?;
-        exactly(place, "weights", conv.weights.len(), outputs.saturating_mul(per_output))?;
-        let positive = |scale: &F32| real(place, "scale", scale.get(), scale.get() > 0.0);
+        inspector.exactly("biases", conv.bias.len(), outputs)?;
+        inspector.exactly("scales", conv.scales.len(), outputs)?;
+        inspector.exactly("weights", conv.weights.len(), outputs.saturating_mul(per_output))?;
+        let positive = |scale: &F32| inspector.real("scale", scale.get(), scale.get() > 0.0);
         conv.scales.iter().try_for_each(positive)?;
         let depthwise = conv.is_depthwise(inputs, outputs);
         for (output, bias) in conv.bias.iter().enumerate() {
@@ -350,7 +345,9 @@ impl Rules<'_, '_> {
                 conv.weights[output * per_output..][..per_output].iter().map(magnitude).sum()
             };
             let worst = weights * 255 + i64::from(bias.get()).abs();
-            range(place, "largest accumulator", worst, 0, i32::MAX.into())?;
+            if worst > i32::MAX.into() {
+                return Err(inspector.field("largest accumulator", worst, "at most", i32::MAX.into()));
+            }
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ pub mod strips;
 pub mod threshold;
 
 mod check;
+mod inspector;
 pub(crate) mod view;
 
 pub use op::{Classify, Conv, Coordinates, Nearest, Op, Operator, Operators, Order, PadMode, Pool, Resize};

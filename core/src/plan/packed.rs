@@ -59,12 +59,8 @@ impl Packing {
     /// Bytes of an operator's packed weights.
     fn len(self, plan: &Plan, index: usize) -> usize {
         let Some(operator) = plan.operator(index) else { return 0 };
-        ops::packed_len(|outputs| self.layout(outputs), plan, &operator, outputs(plan, index))
+        ops::packed_len(&|outputs| self.layout(outputs), plan, &operator, plan.channels(index + 1))
     }
-}
-
-fn outputs(plan: &Plan, index: usize) -> usize {
-    plan.tensor(index as u16 + 1).map_or(0, |tensor| usize::from(tensor.channels))
 }
 
 /// Where everything goes in the plan to be.
@@ -130,7 +126,7 @@ pub fn pack(plan: &Plan, packing: Packing, out: &mut [u8]) -> Option<usize> {
         let (place, rest) = out.get_mut(at..)?.split_at_mut_checked(packing.len(plan, index))?;
         if !place.is_empty() {
             let operator = plan.operator(index)?;
-            ops::pack(|outputs| packing.layout(outputs), plan, &operator, outputs(plan, index), place);
+            ops::pack(&|outputs| packing.layout(outputs), plan, &operator, plan.channels(index + 1), place);
         }
         at = places.len - rest.len();
     }

@@ -4,6 +4,7 @@ use core::str;
 
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
+use super::inspector::{Broken, Inspector};
 use super::op::{Classify, Conv, Coordinates, Nearest, Op, Operator, Order, PadMode, Pool, Resize, kind};
 use super::record::{self, Span};
 use super::{MAX_CAMERA_CHANNELS, check};
@@ -204,6 +205,11 @@ impl<'a> Plan<'a> {
         })
     }
 
+    /// Channels of tensor `index`; 0 if there is none.
+    pub(crate) fn channels(&self, index: usize) -> usize {
+        self.tensors.get(index).map_or(0, |tensor| tensor.channels.get().into())
+    }
+
     /// All tensors.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = Tensor> + '_ {
         self.tensors.iter().map(|t| Tensor {
@@ -216,7 +222,12 @@ impl<'a> Plan<'a> {
 
     /// Operator `index`.
     pub fn operator(&self, index: usize) -> Option<Operator<'a>> {
-        self.decode(index, self.operators.get(index)?).ok()
+        self.decode(self.operators.get(index)?, &Inspector::new()).ok()
+    }
+
+    /// What operator `index` does.
+    pub(crate) fn op(&self, index: usize) -> Option<Op<'a>> {
+        self.decode_op(self.operators.get(index)?, &Inspector::new()).ok()
     }
 
     /// All operators, in topological order.
@@ -226,7 +237,7 @@ impl<'a> Plan<'a> {
 
     /// All outputs.
     pub fn outputs(&self) -> impl Iterator<Item = Output<'a>> + '_ {
-        (0..self.outputs.len()).filter_map(|index| self.output(index).ok())
+        self.outputs.iter().filter_map(|output| self.decode_output(output, &Inspector::new()).ok())
     }
 
     /// The index of the output that holds class indices, if there is one.
@@ -266,23 +277,23 @@ impl<'a> Plan<'a> {
 
     /// Class names, in the order of their indices.
     pub fn classes(&self) -> str::Lines<'a> {
-        self.text(self.header.classes, Place::Header).unwrap_or("").lines()
+        self.utf8(self.header.classes).unwrap_or("").lines()
     }
 
     /// Where the plan comes from: one `key=value` a line.
     pub fn provenance(&self) -> &'a str {
-        self.text(self.header.provenance, Place::Header).unwrap_or("")
+        self.utf8(self.header.provenance).unwrap_or("")
     }
 
     /// Name of the kernel that weights are packed for; none where they are not.
     pub fn packing(&self) -> Option<&'a str> {
-        self.text(self.header.packing, Place::Header).ok().filter(|name| !name.is_empty())
+        self.utf8(self.header.packing).filter(|name| !name.is_empty())
     }
 
     /// The packed weights, if they are for the kernel of this name.
     pub(crate) fn packed_for(&self, kernel: &str) -> Option<&'a [u8]> {
         self.packing().filter(|&name| name == kernel)?;
-        self.bytes(self.header.packed, Place::Header, "packed weights").ok()
+        self.slice(self.header.packed)
     }
 
     /// Which frame sides the network takes without padding.
@@ -299,17 +310,11 @@ impl<'a> Plan<'a> {
         self.header
     }
 
-    pub(super) fn output(&self, index: usize) -> Result<Output<'a>, PlanError> {
-        let place = Place::Output(index as u16);
-        let Some(output) = self.outputs.get(index) else {
-            return Err(check::field(place, "index", index as i64, "below", self.outputs.len() as i64));
-        };
-        let role = match output.role {
-            0 => Role::Raw,
-            1 => Role::Mask,
-            found => return Err(check::field(place, "role", found.into(), "at most", 1)),
-        };
-        Ok(Output { tensor: output.tensor.get(), role, name: self.text(output.name, place)? })
+    /// An output from its record: its role and name checked, nothing else.
+    pub(super) fn decode_output(&self, output: &record::Output, inspector: &Inspector) -> Result<Output<'a>, Broken> {
+        inspector.at_most("role", output.role.into(), 1)?;
+        let role = if output.role == 0 { Role::Raw } else { Role::Mask };
+        Ok(Output { tensor: output.tensor.get(), role, name: self.text(output.name, inspector)? })
     }
 
     /// The edges of an operator; empty where the record is wrong, which [`Plan::parse`] refuses.
@@ -318,41 +323,49 @@ impl<'a> Plan<'a> {
         self.edges.get(first..first + usize::from(operator.edges.get())).unwrap_or(&[])
     }
 
-    pub(super) fn text(&self, span: Span, place: Place) -> Result<&'a str, PlanError> {
-        str::from_utf8(self.bytes(span, place, "text")?).map_err(|_| PlanError::Text { place })
+    /// The bytes of a span, if there are so many.
+    fn slice(&self, span: Span) -> Option<&'a [u8]> {
+        let (start, len) = (span.offset.get() as usize, span.len.get() as usize);
+        self.data.get(start..)?.get(..len)
     }
 
-    pub(super) fn bytes(&self, span: Span, place: Place, field: &'static str) -> Result<&'a [u8], PlanError> {
-        let (start, len) = (u64::from(span.offset.get()), u64::from(span.len.get()));
-        let end = start + len;
-        if end > self.data.len() as u64 {
-            return Err(check::field(place, field, end as i64, "an end of at most", self.data.len() as i64));
-        }
-        Ok(&self.data[start as usize..end as usize])
+    fn utf8(&self, span: Span) -> Option<&'a str> {
+        str::from_utf8(self.slice(span)?).ok()
+    }
+
+    pub(super) fn text(&self, span: Span, inspector: &Inspector) -> Result<&'a str, Broken> {
+        str::from_utf8(self.bytes(span, "text", inspector)?).map_err(|_| inspector.text())
+    }
+
+    pub(super) fn bytes(&self, span: Span, field: &'static str, inspector: &Inspector) -> Result<&'a [u8], Broken> {
+        self.slice(span).ok_or_else(|| {
+            let end = i64::from(span.offset.get()) + i64::from(span.len.get());
+            inspector.field(field, end, "an end of at most", self.data.len() as i64)
+        })
     }
 
     fn items<T: FromBytes + Immutable + KnownLayout + Unaligned>(
         &self,
         span: Span,
-        place: Place,
         field: &'static str,
-    ) -> Result<&'a [T], PlanError> {
-        <[T]>::ref_from_bytes(self.bytes(span, place, field)?).map_err(|_| {
-            check::field(place, field, span.len.get().into(), "bytes in multiples of", size_of::<T>() as i64)
-        })
+        inspector: &Inspector,
+    ) -> Result<&'a [T], Broken> {
+        <[T]>::ref_from_bytes(self.bytes(span, field, inspector)?)
+            .map_err(|_| inspector.field(field, span.len.get().into(), "bytes in multiples of", size_of::<T>() as i64))
     }
 
-    /// Operator `index` from its record: every enumeration and span checked, nothing else.
-    pub(super) fn decode(&self, index: usize, record: &'a record::Operator) -> Result<Operator<'a>, PlanError> {
-        let Some(&kind_name) = KINDS.get(usize::from(record.kind)).filter(|name| !name.is_empty()) else {
-            let place = Place::Operator(index as u16, "unknown");
-            return Err(check::field(place, "kind", record.kind.into(), "at most", KINDS.len() as i64 - 1));
-        };
-        let place = Place::Operator(index as u16, kind_name);
+    /// An operator from its record: every enumeration and span checked, nothing else.
+    pub(super) fn decode(&self, record: &'a record::Operator, inspector: &Inspector) -> Result<Operator<'a>, Broken> {
+        let (op, name) = (self.decode_op(record, inspector)?, self.text(record.name, inspector)?);
+        Ok(Operator { name, inputs: self.operator_edges(record), strip: record.strip.get(), op })
+    }
+
+    fn decode_op(&self, record: &record::Operator, inspector: &Inspector) -> Result<Op<'a>, Broken> {
+        if !(1..KINDS.len()).contains(&record.kind.into()) {
+            return Err(inspector.field("kind", record.kind.into(), "at most", KINDS.len() as i64 - 1));
+        }
         let mode = |limit: u8| {
-            if record.mode > limit {
-                return Err(check::field(place, "mode", record.mode.into(), "at most", limit.into()));
-            }
+            inspector.at_most("mode", record.mode.into(), limit.into())?;
             Ok(record.mode)
         };
         let pads = record.pads.map(|v| v.get());
@@ -375,15 +388,15 @@ impl<'a> Plan<'a> {
             Ok(Conv {
                 window,
                 group: record.group.get(),
-                weights: self.items(record.weights, place, "weights")?,
-                bias: self.items(record.bias, place, "bias")?,
-                scales: self.items(record.scales, place, "scales")?,
+                weights: self.items(record.weights, "weights", inspector)?,
+                bias: self.items(record.bias, "bias", inspector)?,
+                scales: self.items(record.scales, "scales", inspector)?,
                 clamp,
             })
         };
         let size = record.size.map(|v| v.get());
         let factor = record.factor.map(|v| v.get());
-        let op = match record.kind {
+        Ok(match record.kind {
             kind::CONV => Op::Conv(conv(padded_window()?)?),
             kind::CONV_TRANSPOSE => {
                 Op::ConvTranspose { conv: conv(window(Padding::Explicit(pads)))?, output_padding: [size[0], size[1]] }
@@ -409,14 +422,14 @@ impl<'a> Plan<'a> {
                     2 => Some(Nearest::Ceil),
                     3 => Some(Nearest::RoundPreferFloor),
                     4 => Some(Nearest::RoundPreferCeil),
-                    found => return Err(check::field(place, "rounding", found.into(), "at most", 4)),
+                    found => return Err(inspector.field("rounding", found.into(), "at most", 4)),
                 },
                 factor: factor[0],
             }),
-            kind::CONCAT => Op::Concat { tables: self.items(record.weights, place, "tables")? },
+            kind::CONCAT => Op::Concat { tables: self.items(record.weights, "tables", inspector)? },
             kind::ADD => Op::Add { factor, clamp },
             kind::MUL => Op::Mul { factor: factor[0], clamp },
-            kind::TABLE => Op::Table(self.items(record.weights, place, "table")?),
+            kind::TABLE => Op::Table(self.items(record.weights, "table", inspector)?),
             kind::PAD => Op::Pad {
                 pads,
                 mode: match mode(2)? {
@@ -427,21 +440,21 @@ impl<'a> Plan<'a> {
             },
             kind::SLICE => Op::Slice { crop: pads, channel: size[0] },
             kind::ARG_MAX => Op::ArgMax,
-            kind::SOFTMAX => Op::Softmax(self.items(record.bias, place, "exponentials")?),
+            kind::SOFTMAX => Op::Softmax(self.items(record.bias, "exponentials", inspector)?),
             _ => Op::Classify(match mode(1)? {
                 0 => Classify::InteriorBorder { object: size[0] as u8, border: size[1] as u8, threshold: record.value },
                 _ => Classify::Above { threshold: record.value },
             }),
-        };
-        let inputs = self.operator_edges(record);
-        let name = self.text(record.name, place)?;
-        Ok(Operator { name, inputs, strip: record.strip.get(), op })
+        })
     }
 }
 
-/// Names of the kinds, by [`kind`]; empty where there is none.
+/// The name of a kind that there is not.
+const UNKNOWN: &str = "unknown";
+
+/// Names of the kinds, by [`kind`].
 const KINDS: [&str; 16] = [
-    "",
+    UNKNOWN,
     "Conv",
     "ConvTranspose",
     "MaxPool",
@@ -460,8 +473,9 @@ const KINDS: [&str; 16] = [
 ];
 
 /// The name of a kind of operator.
+#[inline(never)]
 pub(crate) fn kind_name(kind: u8) -> &'static str {
-    KINDS.get(usize::from(kind)).copied().unwrap_or("")
+    KINDS.get(usize::from(kind)).copied().unwrap_or(UNKNOWN)
 }
 
 fn table<T: FromBytes + Immutable + KnownLayout + Unaligned>(bytes: &[u8], count: u16) -> Option<(&[T], &[u8])> {

@@ -97,9 +97,9 @@ impl Shape<'_> {
 
     /// The output's size; sets the reach of every edge.
     fn resolve(&self, reaches: &mut [Reach]) -> Result<Size, SessionError> {
-        let Some(operator) = self.plan.operator(self.index) else { return Ok(Size { rows: 0, width: 0 }) };
+        let Some(op) = self.plan.op(self.index) else { return Ok(Size { rows: 0, width: 0 }) };
         let input = self.input(0);
-        let size = match operator.op {
+        let size = match op {
             Op::Conv(conv) => {
                 self.same_sizes(1)?;
                 let [rows, width] = self.window(&conv.window)?;

@@ -21,6 +21,7 @@ use super::reach::Reach;
 use super::schedule::{Reader, Schedule};
 use super::setup::Setup;
 use super::{Frame, STACK_SCRATCH, SessionError};
+use crate::arch::job::Layouts;
 use crate::arch::parts::MAX_PARTS;
 use crate::compute::Compute;
 use crate::ops;
@@ -84,7 +85,7 @@ pub(super) struct State<'a> {
 impl<'a> State<'a> {
     /// Bytes of the state.
     pub fn len(plan: &Plan) -> usize {
-        let channels = plan.tensor(0).map_or(0, |tensor| usize::from(tensor.channels));
+        let channels = plan.channels(0);
         let (tensors, operators, edges) = (plan.tensors.len(), plan.operators.len(), plan.edges.len());
         tensors * size_of::<TensorState>()
             + edges * (size_of::<Reach>() + size_of::<Reader>())
@@ -128,25 +129,17 @@ impl<'a> State<'a> {
         Ok(rings)
     }
 
-    pub fn schedule<'s, 'p>(&'s mut self, plan: &'s Plan<'p>) -> Schedule<'s, 'p> {
-        Schedule {
-            plan,
-            tensors: self.tensors,
-            reaches: self.reaches,
-            handed: self.handed,
-            first_reader: self.first_reader,
-            readers: self.readers,
-            waiting: self.waiting,
-        }
+    pub fn schedule<'s>(&'s mut self, plan: &'s Plan<'_>) -> Schedule<'s, 'a> {
+        Schedule { plan, state: self }
     }
 
     /// Fills in where packed weights lie, and returns the bytes of all of them and of one worker's scratch.
     fn kernels<C: Compute>(&mut self, plan: &Plan, setup: &Setup<C>) -> Result<(usize, usize), SessionError> {
-        let layouts = |outputs| setup.kernel.layout(outputs);
+        let layouts: Layouts = &|outputs| setup.kernel.layout(outputs);
         let (mut packed, mut scratch) = (0, 0);
         for (index, operator) in plan.operators().enumerate() {
             self.packed_at[index] = u32::try_from(packed).map_err(|_| SessionError::TooLarge)?.into();
-            let outputs = plan.tensor(index as u16 + 1).map_or(0, |tensor| usize::from(tensor.channels));
+            let outputs = plan.channels(index + 1);
             let input = operator.inputs.first().and_then(|edge| self.tensors.get(usize::from(edge.tensor.get())));
             let size = input.map_or(Size { rows: 0, width: 0 }, TensorState::size);
             packed += ops::packed_len(layouts, plan, &operator, outputs);
@@ -254,10 +247,10 @@ impl<'a> Memory<'a> {
     /// Packs the weights of every operator.
     pub fn pack<C: Compute>(&mut self, plan: &Plan, setup: &Setup<C>) {
         for (index, operator) in plan.operators().enumerate() {
-            let outputs = plan.tensor(index as u16 + 1).map_or(0, |tensor| usize::from(tensor.channels));
+            let outputs = plan.channels(index + 1);
             let span = self.packed_span(index);
             if let Some(out) = self.packed.get_mut(span).filter(|out| !out.is_empty()) {
-                ops::pack(|outputs| setup.kernel.layout(outputs), plan, &operator, outputs, out);
+                ops::pack(&|outputs| setup.kernel.layout(outputs), plan, &operator, outputs, out);
             }
         }
     }

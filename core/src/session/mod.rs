@@ -359,7 +359,7 @@ impl<'p, 'a, C: Compute> Session<'p, 'a, C> {
     }
 
     fn input_channels(&self) -> usize {
-        self.plan.tensor(0).map_or(0, |tensor| usize::from(tensor.channels))
+        self.plan.channels(0)
     }
 
     /// How camera rows are converted; `None` if the network does not take them.

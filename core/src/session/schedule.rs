@@ -10,10 +10,9 @@
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::reach::Reach;
+use super::memory::State;
 use crate::error::SessionError;
 use crate::plan::Plan;
-use crate::ring::TensorState;
 
 /// What can be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +24,9 @@ pub(super) enum Step {
 }
 
 /// Counters of one frame.
-pub(super) struct Schedule<'s, 'p> {
-    pub plan: &'s Plan<'p>,
-    pub tensors: &'s mut [TensorState],
-    pub reaches: &'s [Reach],
-    /// Rows handed out, per output.
-    pub handed: &'s mut [U32],
-    pub first_reader: &'s [U32],
-    pub readers: &'s [Reader],
-    /// A bit per operator: whether it may have become ready.
-    pub waiting: &'s mut [U32],
+pub(super) struct Schedule<'s, 'a> {
+    pub plan: &'s Plan<'s>,
+    pub state: &'s mut State<'a>,
 }
 
 /// An edge, listed under the tensor that it reads.
@@ -51,28 +43,24 @@ impl Reader {
         let tensor = |edge: usize| plan.edges.get(edge).map_or(0, |edge| usize::from(edge.tensor.get()));
         first.fill(0.into());
         for edge in 0..readers.len() {
-            if let Some(count) = first.get_mut(tensor(edge) + 1) {
+            if let Some(count) = first.get_mut(tensor(edge)) {
                 *count += 1;
             }
         }
         for t in 1..first.len() {
             first[t] += first[t - 1];
         }
-        // From the last edge to the first, each in front of those that are there: `first` is moved, and ends as it was.
+        // Entry t is where the edges of tensor t end. From the last edge to the first, each is put in front of those that are
+        // there, and the entry moved: to where they start.
         for (operator, record) in plan.operators.iter().enumerate().rev() {
             let edges = usize::from(record.first_edge.get());
             for edge in (edges..edges + usize::from(record.edges.get())).rev() {
-                let Some(end) = first.get_mut(tensor(edge) + 1) else { continue };
+                let Some(end) = first.get_mut(tensor(edge)) else { continue };
                 *end -= 1;
                 if let Some(place) = readers.get_mut(end.get() as usize) {
                     *place = Reader { operator: (operator as u16).into(), edge: (edge as u16).into() };
                 }
             }
-        }
-        // Now entry t + 1 is where tensor t starts.
-        first.rotate_left(1);
-        if let Some(last) = first.last_mut() {
-            *last = (readers.len() as u32).into();
         }
     }
 }
@@ -80,26 +68,26 @@ impl Reader {
 impl Schedule<'_, '_> {
     /// Back to the start of a frame.
     pub fn rewind(&mut self) {
-        self.tensors.iter_mut().for_each(|tensor| tensor.produced = 0.into());
-        self.handed.fill(0.into());
-        self.waiting.fill(u32::MAX.into());
+        self.state.tensors.iter_mut().for_each(|tensor| tensor.produced = 0.into());
+        self.state.handed.fill(0.into());
+        self.state.waiting.fill(u32::MAX.into());
     }
 
     /// The deepest step whose inputs are there and whose ring has room.
     pub fn next(&mut self) -> Option<Step> {
-        let outputs = self.plan.outputs.iter().zip(self.handed.iter()).enumerate();
+        let outputs = self.plan.outputs.iter().zip(self.state.handed.iter()).enumerate();
         for (index, (output, handed)) in outputs {
             if handed.get() < self.produced(output.tensor.get().into()) {
                 return Some(Step::Output { index, y: handed.get() });
             }
         }
-        for word in (0..self.waiting.len()).rev() {
-            while self.waiting[word] != 0 {
-                let bit = self.waiting[word].get().ilog2();
+        for word in (0..self.state.waiting.len()).rev() {
+            while self.state.waiting[word] != 0 {
+                let bit = self.state.waiting[word].get().ilog2();
                 if let Some(step) = self.ready(word * 32 + bit as usize) {
                     return Some(step);
                 }
-                self.waiting[word] &= !(1 << bit);
+                self.state.waiting[word] &= !(1 << bit);
             }
         }
         None
@@ -108,7 +96,7 @@ impl Schedule<'_, '_> {
     /// Has the operator that makes tensor `index` looked at again.
     fn wake_producer(&mut self, index: usize) {
         if let Some(operator) = index.checked_sub(1)
-            && let Some(word) = self.waiting.get_mut(operator / 32)
+            && let Some(word) = self.state.waiting.get_mut(operator / 32)
         {
             *word |= 1 << (operator % 32);
         }
@@ -118,7 +106,7 @@ impl Schedule<'_, '_> {
     pub fn done(&mut self, step: Step) {
         match step {
             Step::Output { index, y } => {
-                if let Some(handed) = self.handed.get_mut(index) {
+                if let Some(handed) = self.state.handed.get_mut(index) {
                     *handed = (y + 1).into();
                 }
                 if let Some(output) = self.plan.outputs.get(index) {
@@ -137,18 +125,18 @@ impl Schedule<'_, '_> {
 
     /// Records that tensor `index` has `rows` rows now.
     pub fn produce(&mut self, index: usize, rows: u32) {
-        if let Some(tensor) = self.tensors.get_mut(index) {
+        if let Some(tensor) = self.state.tensors.get_mut(index) {
             tensor.produced = rows.into();
         }
         self.wake_producer(index);
-        let readers = self.readers;
-        for reader in readers.get(self.readers_of(index)).unwrap_or(&[]) {
+        for at in self.readers_of(index) {
+            let Some(reader) = self.state.readers.get(at) else { break };
             self.wake_producer(usize::from(reader.operator.get()) + 1);
         }
     }
 
     fn readers_of(&self, tensor: usize) -> core::ops::Range<usize> {
-        let at = |index: usize| self.first_reader.get(index).map_or(0, |at| at.get() as usize);
+        let at = |index: usize| self.state.first_reader.get(index).map_or(0, |at| at.get() as usize);
         at(tensor)..at(tensor + 1)
     }
 
@@ -159,25 +147,25 @@ impl Schedule<'_, '_> {
 
     /// Rows of tensor `index` that somebody still needs, and the rows of its ring.
     pub fn live(&self, index: usize) -> Option<(u32, u32)> {
-        let tensor = self.tensors.get(index)?;
+        let tensor = self.state.tensors.get(index)?;
         Some((tensor.produced.get() - self.oldest(index), tensor.ring.get()))
     }
 
     fn produced(&self, index: usize) -> u32 {
-        self.tensors.get(index).map_or(0, |tensor| tensor.produced.get())
+        self.state.tensors.get(index).map_or(0, |tensor| tensor.produced.get())
     }
 
     fn ready(&self, index: usize) -> Option<Step> {
         let record = self.plan.operators.get(index)?;
-        let output = self.tensors.get(index + 1)?;
+        let output = self.state.tensors.get(index + 1)?;
         let y = output.produced.get();
         let rows = u32::from(record.strip.get()).min(output.rows.get() - y).min(output.ring.get());
         if rows == 0 {
             return None;
         }
         let first = usize::from(record.first_edge.get());
-        for (edge, reach) in self.plan.operator_edges(record).iter().zip(self.reaches.get(first..)?) {
-            let input = self.tensors.get(usize::from(edge.tensor.get()))?;
+        for (edge, reach) in self.plan.operator_edges(record).iter().zip(self.state.reaches.get(first..)?) {
+            let input = self.state.tensors.get(usize::from(edge.tensor.get()))?;
             if reach.end(y + rows - 1, input.rows.get()) > input.produced.get() {
                 return None;
             }
@@ -187,17 +175,17 @@ impl Schedule<'_, '_> {
 
     /// The first row of tensor `index` that some reader's next row, or any later one, needs.
     fn oldest(&self, index: usize) -> u32 {
-        let Some(tensor) = self.tensors.get(index) else { return 0 };
+        let Some(tensor) = self.state.tensors.get(index) else { return 0 };
         let rows = tensor.rows.get();
         let mut oldest = tensor.produced.get();
-        for (output, handed) in self.plan.outputs.iter().zip(self.handed.iter()) {
+        for (output, handed) in self.plan.outputs.iter().zip(self.state.handed.iter()) {
             if usize::from(output.tensor.get()) == index {
                 oldest = oldest.min(handed.get());
             }
         }
-        for reader in self.readers.get(self.readers_of(index)).unwrap_or(&[]) {
-            let made = self.tensors.get(usize::from(reader.operator.get()) + 1);
-            let reach = self.reaches.get(usize::from(reader.edge.get()));
+        for reader in self.state.readers.get(self.readers_of(index)).unwrap_or(&[]) {
+            let made = self.state.tensors.get(usize::from(reader.operator.get()) + 1);
+            let reach = self.state.reaches.get(usize::from(reader.edge.get()));
             let (Some(made), Some(reach)) = (made, reach) else { continue };
             if made.produced < made.rows {
                 oldest = oldest.min(reach.start(made.produced.get(), rows));
@@ -219,7 +207,7 @@ impl Schedule<'_, '_> {
                 }
                 self.done(step);
             }
-            let Some(input) = self.tensors.first() else { break };
+            let Some(input) = self.state.tensors.first() else { break };
             let y = input.produced.get();
             if y == input.rows.get() {
                 break;
@@ -230,7 +218,7 @@ impl Schedule<'_, '_> {
             watch(0, self.live(0).map_or(0, |(live, _)| live) + 1);
             self.produce(0, y + 1);
         }
-        match self.tensors.iter().position(|tensor| tensor.produced < tensor.rows) {
+        match self.state.tensors.iter().position(|tensor| tensor.produced < tensor.rows) {
             Some(index) => Err(self.stalled(index)),
             None => {
                 self.rewind();
@@ -242,11 +230,12 @@ impl Schedule<'_, '_> {
     /// The ring to blame for a stall: that of the first operator whose inputs are there but whose output has no room,
     /// or else `fallback`.
     fn stalled(&self, fallback: usize) -> SessionError {
-        let full = (1..self.tensors.len()).find(|&index| {
-            self.tensors.get(index).is_some_and(|tensor| tensor.produced < tensor.rows) && !self.has_room(index, 1)
+        let full = (1..self.state.tensors.len()).find(|&index| {
+            self.state.tensors.get(index).is_some_and(|tensor| tensor.produced < tensor.rows)
+                && !self.has_room(index, 1)
         });
         let tensor = full.unwrap_or(fallback);
-        let rows = self.tensors.get(tensor).map_or(0, |tensor| tensor.ring.get());
+        let rows = self.state.tensors.get(tensor).map_or(0, |tensor| tensor.ring.get());
         SessionError::RingTooShort { tensor: tensor as u16, rows }
     }
 }

@@ -16,7 +16,7 @@ type Cuts<T> = Vec<T, { MAX_PARTS + 1 }>;
 /// Products that take about as long as a value of an operator that has none.
 const VALUE: usize = 32;
 
-impl<'p, C: Compute> Session<'p, '_, C> {
+impl<'a, C: Compute> Session<'_, 'a, C> {
     /// Makes row `y` of the input, which lies below the frame, from the row above it.
     pub(super) fn repeat_row(&mut self, y: u32) {
         let Some(tensor) = self.memory.state.tensors.first() else { return };
@@ -24,7 +24,7 @@ impl<'p, C: Compute> Session<'p, '_, C> {
         self.memory.rings.copy(from, to, len);
     }
 
-    pub(super) fn schedule(&mut self) -> Schedule<'_, 'p> {
+    pub(super) fn schedule(&mut self) -> Schedule<'_, 'a> {
         self.memory.state.schedule(&self.plan)
     }
 
@@ -63,15 +63,17 @@ impl<'p, C: Compute> Session<'p, '_, C> {
     /// Makes `rows` rows of an operator's output from row `y` on.
     fn run_strip(&mut self, index: usize, y: u32, rows: u32) {
         let packed = self.memory.packed_span(index);
-        let (Some(operator), Some((inputs, ring)), Some(tensor)) = (
-            self.plan.operator(index),
+        let (Some(op), Some(record), Some(output), Some((inputs, ring)), Some(place)) = (
+            self.plan.op(index),
+            self.plan.operators.get(index),
+            self.plan.tensors.get(index + 1),
             self.memory.rings.split(self.memory.state.tensors, index + 1),
             self.memory.state.tensors.get(index + 1),
         ) else {
             return;
         };
-        let (width, channels) = (tensor.width.get(), tensor.channels.get() as usize);
-        let work = rows as usize * width as usize * channels * ops::products(&operator, channels).max(VALUE);
+        let (width, channels) = (place.width.get(), place.channels.get() as usize);
+        let work = rows as usize * width as usize * channels * ops::products(&op, channels).max(VALUE);
         let crew: &dyn Crew = if work < self.setup.crew.worth() { &Alone } else { self.setup.crew };
         let count = crew.workers().clamp(1, MAX_PARTS);
         let share = self.memory.scratch.len() / workers(&self.setup);
@@ -84,7 +86,7 @@ impl<'p, C: Compute> Session<'p, '_, C> {
                 (rows, 1)
             } else {
                 // Whole tiles, and whole blocks of pixels that come of one.
-                (width, u64::from(ops::columns_together(&operator)) * 16)
+                (width, u64::from(ops::columns_together(&op)) * 16)
             };
             // Divisions of 64 bits are slow where there is but one worker.
             let cut = match part {
@@ -97,14 +99,16 @@ impl<'p, C: Compute> Session<'p, '_, C> {
             let _ = values.push(cut as usize * if by_rows { 1 } else { channels });
             let _ = scratches.push(part * share);
         }
-        let whole = self.memory.scratch.len().max(1);
+        let scratch: &mut [i8] = zerocopy::transmute_mut!(&mut *self.memory.scratch);
+        let whole = scratch.len().max(1);
         let outs = if by_rows {
-            Parts::by_rows(ring, tensor.stride(), tensor.slot(y), &values)
+            Parts::by_rows(ring, place.stride(), place.slot(y), &values)
         } else {
-            Parts::new(ring, tensor.stride(), &values)
+            Parts::new(ring, place.stride(), &values)
         };
-        let scratches = Parts::new(self.memory.scratch, whole, &scratches);
+        let scratches = Parts::new(scratch, whole, &scratches);
         let (Some(outs), Some(scratches)) = (outs, scratches) else { return };
+        let edges = self.plan.operator_edges(record);
         let (plan, packed) = (&self.plan, self.packed.unwrap_or(self.memory.packed).get(packed).unwrap_or(&[]));
         let work = |worker: usize| {
             let (Some(mut out), Some(mut scratch)) = (outs.take(worker), scratches.take(worker)) else { return };
@@ -113,8 +117,9 @@ impl<'p, C: Compute> Session<'p, '_, C> {
                 return;
             }
             let (lines, columns) = if by_rows { (y + span.start..y + span.end, 0..width) } else { (y..y + rows, span) };
-            let cx = Context { plan, edges: operator.inputs, output: index + 1, rows: inputs, packed, columns };
-            self.setup.kernel.run(&cx, &operator, lines, &mut out, scratch.row(0));
+            let cx = Context { plan, edges, output, place, rows: inputs, packed, columns };
+            let scratch = zerocopy::transmute_mut!(scratch.row(0));
+            self.setup.kernel.run(&cx, &op, lines, &mut out, scratch);
         };
         crew.share(&work);
     }

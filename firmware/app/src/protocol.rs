@@ -56,14 +56,14 @@ impl<W: Write> Checked<'_, W> {
                 write!(self, "frame n={number} width={} height={} low={low} high={high}", frame.width, frame.height)
             }
             Record::Object { number, object } => {
-                let (centre, bounds) = (object.centroid(), object.bounding_box());
+                let ([row, column], bounds) = (object.centroid_hundredths().map(Hundredths), object.bounding_box());
                 let (id, class, area) = (object.id(), object.class(), object.area());
                 write!(self, "object n={number} id={id} class={class} area={area}")?;
-                write!(self, " row={} column={}", Hundredths(centre.row), Hundredths(centre.column))?;
+                write!(self, " row={row} column={column}")?;
                 write!(self, " top={} left={}", bounds.top, bounds.left)?;
                 write!(self, " bottom={} right={}", bounds.bottom, bounds.right)?;
                 let border = u8::from(object.touches_border());
-                write!(self, " perimeter={} border={border}", Hundredths(object.perimeter()))
+                write!(self, " perimeter={} border={border}", Hundredths(object.perimeter_hundredths()))
             }
             Record::End { number, summary } => {
                 let (objects, area, digest) = (summary.objects, summary.area, summary.digest);

@@ -82,14 +82,12 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A length in hundredths: in integers, because printing real numbers would take a tenth of a small device's flash.
-pub(crate) struct Hundredths(pub f64);
+/// Hundredths, printed as a decimal: in integers, because printing real numbers would take a tenth of a small device's flash.
+pub(crate) struct Hundredths(pub u64);
 
 impl fmt::Display for Hundredths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Positions and lengths are not below 0, so that adding a half rounds.
-        let hundredths = (self.0 * 100.0 + 0.5) as u64;
-        write!(f, "{}.{:02}", hundredths / 100, hundredths % 100)
+        write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
     }
 }
 
@@ -103,8 +101,8 @@ impl<W: fmt::Write> Report for Words<W> {
         match record {
             Record::Frame { .. } => Ok(()),
             Record::Object { object, .. } => {
-                let (centre, id, area) = (object.centroid(), object.id(), object.area());
-                let (row, column) = (Hundredths(centre.row), Hundredths(centre.column));
+                let (id, area) = (object.id(), object.area());
+                let [row, column] = object.centroid_hundredths().map(Hundredths);
                 writeln!(out, "object {id}: {area} px at row {row}, column {column}")
             }
             Record::End { summary, .. } => writeln!(out, "{summary}"),

@@ -5,6 +5,9 @@ use super::cmsdk::{Block, Counter, Dog, Uart};
 /// QEMU's name of the machine.
 pub const NAME: &str = "mps3-an547";
 
+/// Interrupts that it has.
+pub const INTERRUPTS: usize = 128;
+
 /// A tick of the 32 MHz clock.
 pub const TICK_PS: u64 = 31_250;
 

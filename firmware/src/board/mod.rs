@@ -122,3 +122,14 @@ static BOARD: [u8; NAME.len()] = {
     name.copy_from_slice(NAME.as_bytes());
     name
 };
+
+unsafe extern "C" {
+    /// See [`last`](crate::last).
+    fn DefaultHandler();
+}
+
+/// What the machine's interrupts call, of which none is asked for. Without this table, cortex-m-rt has one for as many as a
+/// CPU may have, in up to 2 KiB.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".vector_table.interrupts")]
+static __INTERRUPTS: [unsafe extern "C" fn(); machine::INTERRUPTS] = [DefaultHandler; machine::INTERRUPTS];

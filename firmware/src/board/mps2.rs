@@ -11,6 +11,9 @@ pub const NAME: &str = if cfg!(feature = "an385") {
     "mps2-an386"
 };
 
+/// Interrupts that it has.
+pub const INTERRUPTS: usize = 32;
+
 /// A tick of the 25 MHz clock.
 pub const TICK_PS: u64 = 40_000;
 

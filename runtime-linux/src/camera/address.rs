@@ -124,7 +124,10 @@ impl Options {
             Address::Simulator => Ok(Box::new(super::simulator::Simulator::new(self)?)),
             Address::Stdin => super::stdin::open(self),
             Address::Http(url) => Ok(Box::new(super::http::Http::open(url, self)?)),
-            Address::Device(path) => Err(format!("{}: this build reads no V4L2 devices", path.display())),
+            #[cfg(target_os = "linux")]
+            Address::Device(path) => Ok(Box::new(super::v4l2::V4l2::open(path, self)?)),
+            #[cfg(not(target_os = "linux"))]
+            Address::Device(path) => Err(format!("{}: V4L2 cameras are read on Linux", path.display())),
             Address::Folder(path) => Ok(Box::new(super::folder::Folder::watch(path)?)),
             Address::File(path) => Ok(Box::new(super::file::File::open(path, self.fps)?)),
         }

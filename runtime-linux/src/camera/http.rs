@@ -39,8 +39,9 @@ impl Http {
         connection.set_read_timeout(Some(CONNECT)).map_err(|e| bad(&e))?;
         connection.set_write_timeout(Some(CONNECT)).map_err(|e| bad(&e))?;
         let agent = concat!("microtome/", env!("CARGO_PKG_VERSION"));
-        write!(connection, "GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: {agent}\r\nAccept: */*\r\n\r\n")
-            .map_err(|e| bad(&e))?;
+        let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: {agent}\r\nAccept: */*\r\n\r\n");
+        // In one piece: a server that answers after the first would reset what it has not read.
+        connection.write_all(request.as_bytes()).map_err(|e| bad(&e))?;
         let body = answer(&mut connection).map_err(|e| bad(&e))?;
         let mut splitter = Splitter::default();
         splitter.push(&body);

@@ -19,6 +19,8 @@ mod http;
 mod jpeg;
 mod simulator;
 mod stdin;
+#[cfg(target_os = "linux")]
+pub mod v4l2;
 mod yuv;
 
 pub use address::{Address, Options, PixelFormat, Size};

@@ -3,6 +3,8 @@
 //! Invariant: results go to standard output and to files, complaints to standard error, and the exit code says which of them there were.
 
 mod bench;
+mod board;
+mod cameras;
 mod demo;
 mod doctor;
 mod eval;
@@ -12,7 +14,10 @@ mod live;
 mod pack;
 mod predict;
 mod progress;
+mod record;
 mod run;
+#[cfg(feature = "serve")]
+mod serve;
 mod signals;
 mod simulate;
 
@@ -70,6 +75,8 @@ enum Command {
     Halve(halve::Args),
     /// Segment what a camera sees, as it comes
     Live(live::Args),
+    /// Keep what a camera sees: time-lapses, triggered frames, everything
+    Record(record::Args),
     /// Say what is missing on this machine: permissions, pins, room, speed
     Doctor(doctor::Args),
     /// List the kernels that this CPU runs
@@ -78,8 +85,15 @@ enum Command {
     Pack(pack::Args),
     /// Run raw tensors through a model
     Predict(predict::Args),
+    /// Show what a camera sees and what is found in it, on a page; over HTTP for scripts
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     /// Write simulated frames with their true labels
     Simulate(simulate::Args),
+    /// List cameras, try one, set its exposure
+    Cameras(cameras::Args),
+    /// Switch the light, make steps, watch the trigger: the pins of a Raspberry Pi
+    Board(board::Args),
 }
 
 /// How a command that goes over many inputs ended.
@@ -113,11 +127,16 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "onnx")]
         Some(Command::Halve(args)) => halve::halve(&args),
         Some(Command::Live(args)) => live::live(&args),
+        Some(Command::Record(args)) => record::record(&args),
         Some(Command::Doctor(args)) => doctor::doctor(&args),
         Some(Command::Kernels(args)) => kernels::kernels(&args),
         Some(Command::Pack(args)) => pack::pack(&args),
         Some(Command::Predict(args)) => predict::predict(&args),
+        #[cfg(feature = "serve")]
+        Some(Command::Serve(args)) => serve::serve(&args),
         Some(Command::Simulate(args)) => simulate::simulate(&args),
+        Some(Command::Cameras(args)) => cameras::cameras(&args),
+        Some(Command::Board(args)) => board::board(&args),
     };
     match outcome {
         Ok(Outcome::Done) => exit::OK.into(),

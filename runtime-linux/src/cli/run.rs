@@ -12,8 +12,6 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use microtome_core::plan::Task;
-
 use self::jobs::Jobs;
 use self::outputs::Outputs;
 use self::source::{Done, Event, Source};
@@ -75,7 +73,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let mut settings = args.settings()?;
     settings.columns = Columns { time: false, extra: analysis.columns().map(String::from).collect() };
     let model = Model::open(&args.model, &args.options, &mut complain)?;
-    settings.classes = classes(&model);
+    settings.classes = model.object_classes();
     let mut work = args.work(model, &analysis)?;
     let journal = resume::journal(args, &settings, &analysis)?;
     let stop = signals::stop_flag()?;
@@ -148,18 +146,6 @@ impl Work {
             }),
         }
     }
-}
-
-/// The names of the classes that objects can be of. A float model has none.
-fn classes(model: &Model) -> Vec<String> {
-    let Ok(plan) = model.plan() else { return Vec::new() };
-    let mut names: Vec<String> = plan.classes().map(String::from).collect();
-    if let Task::InteriorBorder { border, .. } = plan.post().task
-        && let Some(name) = names.get_mut(usize::from(border))
-    {
-        name.clear();
-    }
-    names
 }
 
 impl Args {

@@ -5,6 +5,7 @@
 
 mod model;
 mod plan;
+mod threshold;
 
 #[cfg(feature = "onnx")]
 mod float;
@@ -53,17 +54,20 @@ pub trait Engine {
     /// What the model's classes mean.
     fn post(&self) -> Post;
 
+    /// The probability that [`set_threshold`](Self::set_threshold) sets; none where there is none to be set.
+    fn threshold(&mut self) -> Option<f32> {
+        None
+    }
+
     /// Has pixels be an object's above this probability, between 0 and 1, from the next frame on.
     ///
     /// # Errors
     /// One sentence when the model chooses classes without a threshold.
     fn set_threshold(&mut self, probability: f32) -> Result<(), String> {
         let _ = probability;
-        Err(NO_THRESHOLD.into())
+        Err(threshold::NONE.into())
     }
 }
-
-const NO_THRESHOLD: &str = "this model chooses classes without a threshold that could be set";
 
 /// What core is to make objects of, by a plan's post-processing record.
 ///

@@ -6,10 +6,11 @@ use std::sync::Arc;
 #[cfg(feature = "onnx")]
 use microtome_compiler::quality::ENOUGH;
 use microtome_core::Plan;
+use microtome_core::plan::Task;
 
+use super::{BUNDLED, BUNDLED_NAME, Engine, PlanEngine, threshold};
 #[cfg(feature = "onnx")]
 use super::{Built, FloatEngine, OnnxModel, Wishes};
-use super::{Engine, PlanEngine};
 use crate::error::{Error, Result};
 use crate::machine::Machine;
 
@@ -30,6 +31,22 @@ pub struct Options {
     /// overlapping tiles do, so that the mask is as large as the frame, which may be of any size
     #[arg(long)]
     pub tile: bool,
+    /// The probability above which a pixel is an object's [default: the plan's own]
+    #[arg(long, value_name = "P", value_parser = threshold::probability)]
+    pub threshold: Option<f32>,
+}
+
+impl Options {
+    /// Whether they go with the plan at `path`.
+    fn for_plans(&self, path: &Path) -> Result<()> {
+        if self.float || self.tile || self.calibrate.is_some() {
+            return Err(Error::usage(format!(
+                "{}: --float, --tile and --calibrate are for .onnx models; a plan is already compiled",
+                path.display()
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// A model, read and checked.
@@ -42,23 +59,46 @@ pub enum Model {
 }
 
 impl Model {
-    /// Reads the model at `path`; a plan is not checked yet. Calibration images that cannot be read go to `report`.
+    /// Reads the model at `path`; a plan is not checked yet, unless `options` change it. Calibration images that cannot be read go to
+    /// `report`.
     ///
     /// # Errors
     /// [`Error::Model`] when the file cannot be read or compiled; [`Error::Usage`] when `options` do not
     /// go with the kind of model.
     pub fn open(path: &Path, options: &Options, report: &mut dyn FnMut(Error)) -> Result<Self> {
+        Self::read(path, options, report)?.chosen(path, options)
+    }
+
+    /// The plan that is built in.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when `options` are for another kind of model.
+    pub fn bundled(options: &Options) -> Result<Self> {
+        let name = Path::new(BUNDLED_NAME);
+        options.for_plans(name)?;
+        Model::Plan(BUNDLED.to_vec()).chosen(name, options)
+    }
+
+    /// With what `options` choose of a model that was read.
+    fn chosen(mut self, path: &Path, options: &Options) -> Result<Self> {
+        if let Some(probability) = options.threshold {
+            let set = match &mut self {
+                Model::Plan(bytes) => threshold::set(bytes, probability).map(drop),
+                #[cfg(feature = "onnx")]
+                Model::Float(_) => Err(threshold::NONE.into()),
+            };
+            set.map_err(|e| Error::model(path, e))?;
+        }
+        Ok(self)
+    }
+
+    fn read(path: &Path, options: &Options, report: &mut dyn FnMut(Error)) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::model(path, e))?;
         // Islands are written under any name; an ONNX file begins with its version.
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) || bytes.first() == Some(&ONNX) {
             return Self::from_onnx(path, options, report);
         }
-        if options.float || options.tile || options.calibrate.is_some() {
-            return Err(Error::usage(format!(
-                "{}: --float, --tile and --calibrate are for .onnx models; a plan is already compiled",
-                path.display()
-            )));
-        }
+        options.for_plans(path)?;
         Ok(Model::Plan(bytes))
     }
 
@@ -101,6 +141,18 @@ impl Model {
             #[cfg(feature = "onnx")]
             Model::Float(_) => Err("a model that tract runs has no plan of its own".into()),
         }
+    }
+
+    /// The names of the classes that objects can be of, from class 0; empty for those that none is of. A float model has no names.
+    pub fn object_classes(&self) -> Vec<String> {
+        let Ok(plan) = self.plan() else { return Vec::new() };
+        let mut names: Vec<String> = plan.classes().map(String::from).collect();
+        if let Task::InteriorBorder { border, .. } = plan.post().task
+            && let Some(name) = names.get_mut(usize::from(border))
+        {
+            name.clear();
+        }
+        names
     }
 
     /// An engine over the model, which a plan has run on `machine`.

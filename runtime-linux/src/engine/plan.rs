@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use microtome_core::plan::strips::Strips;
-use microtome_core::plan::threshold::Compared;
 use microtome_core::plan::{Normalization, Post};
 use microtome_core::{Frame, Plan, Row, Session};
 use self_cell::{MutBorrow, self_cell};
 
-use super::{Engine, Mask, NO_THRESHOLD, frame_of, levels};
+use super::{Engine, Mask, frame_of, levels, threshold};
 use crate::machine::{Fit, Machine};
 use crate::source::{Image, Samples};
 
@@ -223,17 +222,18 @@ impl Engine for PlanEngine {
         self.post
     }
 
+    fn threshold(&mut self) -> Option<f32> {
+        let compared = self.rewrite(|plan| {
+            let strips = Strips::of(plan).map_err(|e| e.to_string())?;
+            let compared = strips.compared();
+            strips.finish();
+            Ok(compared)
+        });
+        compared.ok().flatten().map(|_| self.post.threshold)
+    }
+
     fn set_threshold(&mut self, probability: f32) -> Result<(), String> {
-        let post = self.rewrite(|plan| {
-            let mut strips = Strips::of(plan).map_err(|e| e.to_string())?;
-            let value = match strips.compared() {
-                None => return Err(NO_THRESHOLD.into()),
-                Some(Compared::Probability) => probability,
-                Some(Compared::Logit) => (probability / (1.0 - probability)).ln(),
-            };
-            strips.set_threshold(probability, value);
-            Ok(strips.finish().post())
-        })?;
+        let post = self.rewrite(|plan| threshold::set(plan, probability))?;
         self.post = post;
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::filter::Filter;
 use super::number::Positive;
 use super::profile::Profile;
 use super::{split, track};
+use crate::board::Pins;
 use crate::error::{Error, Result};
 
 /// How to measure. Without any of these nothing is corrected, left out or split.
@@ -78,6 +79,14 @@ impl Options {
         let profile = self.instrument.as_deref().map(Profile::open).transpose()?;
         let blank = self.blank.clone().or(profile.and_then(|profile| profile.correction.blank));
         Ok(self.instrument.clone().into_iter().chain(blank).collect())
+    }
+
+    /// The pins of the instrument's board, if its profile names some.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when the profile cannot be used.
+    pub fn pins(&self) -> Result<Option<Pins>> {
+        Ok(self.instrument.as_deref().map(Profile::open).transpose()?.and_then(|profile| profile.board))
     }
 
     fn combined(&self, profile: Option<Profile>, pixel_size_um: Option<f64>) -> Result<Setup> {

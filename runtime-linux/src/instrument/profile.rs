@@ -12,6 +12,7 @@ use super::density::Volume;
 use super::drift::Watch;
 use super::number::{Bits, Percent, Positive, Share, Window};
 use super::split;
+use crate::board::Pins;
 use crate::error::{Error, Result};
 
 /// An instrument, as its file describes it. `profiles/planktoscope.toml` shows every key.
@@ -47,6 +48,9 @@ pub struct Profile {
     /// When to warn.
     #[serde(default)]
     pub alarms: Alarms,
+    /// The pins of its light, trigger, stepper and status LED.
+    #[serde(default)]
+    pub board: Option<Pins>,
 }
 
 /// The camera, as far as its samples say something about the sample.
@@ -198,6 +202,7 @@ impl Profile {
     }
 
     fn check(&self) -> Result<(), String> {
+        self.board.as_ref().map_or(Ok(()), |pins| pins.check().map_err(|e| format!("board: {e}")))?;
         for (index, objective) in self.objectives.iter().enumerate() {
             let name = &objective.name;
             if self.objectives[..index].iter().any(|other| other.name == *name) {

@@ -21,7 +21,7 @@ mod worker;
 pub use latest::Latest;
 pub use pipeline::{Pipeline, Status};
 pub use report::Report;
-pub use worker::{Alarm, Recorder, Standing, Worker};
+pub use worker::{About, Alarm, Identity, Recorder, Standing, Worker};
 
 use serde::Serialize;
 

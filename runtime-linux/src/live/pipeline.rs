@@ -34,7 +34,7 @@ type Request = Box<dyn FnOnce(&mut Worker) + Send>;
 pub struct Pipeline {
     shared: Arc<Shared>,
     requests: Sender<Request>,
-    thread: Option<JoinHandle<Result<()>>>,
+    thread: Mutex<Option<JoinHandle<Result<()>>>>,
 }
 
 /// What the thread and the others see.
@@ -62,7 +62,10 @@ impl Pipeline {
         let theirs = Arc::clone(&shared);
         let run = move || {
             let (worker, answer) = match worker() {
-                Ok(worker) => (Some(worker), Ok(())),
+                Ok(worker) => {
+                    theirs.note(&worker);
+                    (Some(worker), Ok(()))
+                }
                 Err(error) => (None, Err(error)),
             };
             // Whoever started this waits for the answer.
@@ -76,7 +79,7 @@ impl Pipeline {
             .spawn(run)
             .map_err(|e| Error::usage(format!("cannot start a thread for the pipeline: {e}")))?;
         began.recv().map_err(|_| Error::usage("the pipeline's thread ended before it began"))??;
-        Ok(Pipeline { shared, requests, thread: Some(thread) })
+        Ok(Pipeline { shared, requests, thread: Mutex::new(Some(thread)) })
     }
 
     /// The observations, the newest of them.
@@ -98,17 +101,14 @@ impl Pipeline {
         Status { camera: self.shared.feed.state(), frames: self.shared.feed.counts(), worker }
     }
 
-    /// Stops after the frame that is being done, and finishes the recording.
+    /// Stops after the frame that is being done, and finishes the recording. The last observation and the status stay.
     ///
     /// # Errors
-    /// When the recording cannot be completed.
-    pub fn stop(mut self) -> Result<()> {
-        self.end()
-    }
-
-    fn end(&mut self) -> Result<()> {
+    /// When the recording cannot be completed; that is said once.
+    pub fn stop(&self) -> Result<()> {
         self.shared.stop.store(true, Ordering::Relaxed);
-        match self.thread.take().map(JoinHandle::join) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match thread.map(JoinHandle::join) {
             Some(Ok(result)) => result,
             Some(Err(panic)) => std::panic::resume_unwind(panic),
             None => Ok(()),
@@ -120,7 +120,7 @@ impl Drop for Pipeline {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             // Whoever wants to know how the recording ended calls `stop`.
-            let _ = self.end();
+            let _ = self.stop();
         }
     }
 }
@@ -128,7 +128,6 @@ impl Drop for Pipeline {
 impl Shared {
     /// The thread's work.
     fn run(&self, mut worker: Worker, asked: &Receiver<Request>) -> Result<()> {
-        self.note(&worker);
         while !self.stop.load(Ordering::Relaxed) && !self.feed.is_over() {
             asked.try_iter().for_each(|request| request(&mut worker));
             let shot = self.feed.take(GLANCE);
@@ -161,7 +160,7 @@ mod tests {
     use crate::camera::{Camera, Patience, Shot, Trouble};
     use crate::engine::{self, Engine, Mask};
     use crate::instrument::{Analysis, Setup};
-    use crate::live::Recorder;
+    use crate::live::{Identity, Recorder};
     use crate::machine::{Machine, Rows};
     use crate::source::{Channels, Image, Samples};
 
@@ -228,7 +227,7 @@ mod tests {
             let machine = Machine::of(Kernel::best(), NonZeroUsize::MIN, Rows::Exactly(1))?;
             let mut worker = Worker::with_engine(
                 Arc::new(machine),
-                "bright".into(),
+                Identity { name: "bright".into(), ..Identity::default() },
                 Box::new(Bright),
                 Analysis::new(Setup::default()),
             );

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::{Observation, Times};
 use crate::camera::{Counts, Shot};
@@ -33,8 +34,31 @@ pub trait Recorder: Send {
 /// Something that a person should look after; the pipeline goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Alarm {
+    /// What it is about.
+    pub about: About,
     /// One sentence.
     pub text: String,
+}
+
+/// What an alarm is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum About {
+    /// The last frame.
+    Frame,
+    /// The recording.
+    Recording,
+}
+
+/// What a model is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Its file, or the name of the one that is built in.
+    pub name: String,
+    /// The SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// The names of the classes that objects can be of, from class 0.
+    pub classes: Vec<String>,
 }
 
 /// How a worker is.
@@ -59,7 +83,7 @@ pub struct Standing {
 /// ([`Pipeline::ask`](super::Pipeline::ask)).
 pub struct Worker {
     machine: Arc<Machine>,
-    model: PathBuf,
+    model: Identity,
     engine: Box<dyn Engine>,
     analysis: Analysis,
     recorder: Option<Box<dyn Recorder>>,
@@ -77,14 +101,14 @@ impl Worker {
     /// # Errors
     /// [`Error::Model`] when the model cannot be read, or makes no objects.
     pub fn new(machine: Arc<Machine>, model: Option<PathBuf>, options: &Options, analysis: Analysis) -> Result<Self> {
-        let (model, engine) = open(&machine, model, options)?;
-        Ok(Worker::with_engine(machine, model, engine, analysis))
+        let (identity, engine) = open(&machine, model, options)?;
+        Ok(Worker::with_engine(machine, identity, engine, analysis))
     }
 
-    /// A worker with this engine; `model` names it.
+    /// A worker with this engine.
     pub(super) fn with_engine(
         machine: Arc<Machine>,
-        model: PathBuf,
+        model: Identity,
         engine: Box<dyn Engine>,
         analysis: Analysis,
     ) -> Self {
@@ -101,9 +125,14 @@ impl Worker {
         Ok(())
     }
 
-    /// The file of the model.
-    pub fn model(&self) -> &std::path::Path {
+    /// What the model is.
+    pub fn model(&self) -> &Identity {
         &self.model
+    }
+
+    /// The measurement.
+    pub fn analysis(&self) -> &Analysis {
+        &self.analysis
     }
 
     /// The model.
@@ -135,7 +164,7 @@ impl Worker {
             done: self.done,
             failed: self.failed,
             recording: self.recorder.is_some(),
-            model: self.model.display().to_string(),
+            model: self.model.name.clone(),
             alarms: [&self.frame_alarm, &self.recording_alarm].into_iter().flatten().cloned().collect(),
             totals: self.analysis.totals().copied(),
         }
@@ -148,7 +177,7 @@ impl Worker {
             Ok(analysed) => analysed,
             Err(text) => {
                 self.failed += 1;
-                self.frame_alarm = Some(Alarm { text });
+                self.frame_alarm = Some(Alarm { about: About::Frame, text });
                 return None;
             }
         };
@@ -176,23 +205,30 @@ impl Worker {
     fn keep(&mut self, observation: &Observation) {
         let Some(recorder) = &mut self.recorder else { return };
         if let Err(error) = recorder.keep(observation) {
-            self.recording_alarm = Some(Alarm { text: format!("the recording has ended: {error}") });
+            let text = format!("the recording has ended: {error}");
+            self.recording_alarm = Some(Alarm { about: About::Recording, text });
             // What was kept is completed as far as that is possible; why it may not be has just been said.
             let _ = self.stop_recording();
         }
     }
 }
 
-/// The engine of a model's file, or of the plan that is built in; and its name.
-fn open(machine: &Arc<Machine>, path: Option<PathBuf>, options: &Options) -> Result<(PathBuf, Box<dyn Engine>)> {
-    let (path, model) = match path {
+/// The engine of a model's file, or of the plan that is built in; and what it is.
+fn open(machine: &Arc<Machine>, path: Option<PathBuf>, options: &Options) -> Result<(Identity, Box<dyn Engine>)> {
+    let (path, model, sha256) = match path {
         Some(path) => {
             let model = Model::open(&path, options, &mut |_| {})?;
-            (path, model)
+            let bytes = std::fs::read(&path).map_err(|e| Error::model(&path, e))?;
+            (path, model, digest(&bytes))
         }
-        None => (BUNDLED_NAME.into(), Model::Plan(BUNDLED.to_vec())),
+        None => (BUNDLED_NAME.into(), Model::bundled(options)?, digest(BUNDLED)),
     };
+    let identity = Identity { name: path.display().to_string(), sha256, classes: model.object_classes() };
     let engine = model.into_engine(machine).map_err(|e| Error::model(&path, e))?;
     task(&engine.post()).map_err(|e| Error::model(&path, e))?;
-    Ok((path, engine))
+    Ok((identity, engine))
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

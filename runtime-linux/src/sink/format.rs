@@ -1,8 +1,13 @@
 //! What `run` and a recording can write.
 
+use serde::{Deserialize, Serialize};
+
 /// A kind of output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
+    /// NAME_frame.png: the frame, corrected where the instrument's profile says so
+    Frames,
     /// NAME_mask.png: class indices
     Masks,
     /// NAME_labels.png: one value per object, 16-bit grey PNG
@@ -33,6 +38,8 @@ pub enum Format {
 impl Format {
     /// What is written unless something else is asked for.
     pub const USUAL: [Format; 4] = [Format::Masks, Format::Labels, Format::Overlay, Format::Csv];
+    /// What a recording keeps unless something else is asked for: nothing can be measured again without the frames.
+    pub const RECORDED: [Format; 3] = [Format::Frames, Format::Labels, Format::Csv];
 
     /// Whether a [`Journal`](super::Journal) is enough to complete it: a file per frame, or a table of lines. The archives over many frames
     /// are not.

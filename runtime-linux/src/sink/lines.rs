@@ -84,6 +84,16 @@ impl JsonLines {
         Ok(JsonLines { lines: Lines::open(path)?, columns })
     }
 
+    /// Bytes of complete lines.
+    pub fn len(&self) -> u64 {
+        self.lines.len
+    }
+
+    /// Whether there is no line yet.
+    pub fn is_empty(&self) -> bool {
+        self.lines.len == 0
+    }
+
     /// Appends the objects of a frame: all lines, or none.
     ///
     /// # Errors
@@ -127,6 +137,16 @@ impl CsvLines {
             }
         }
         Ok(CsvLines { lines, columns })
+    }
+
+    /// Bytes of complete lines.
+    pub fn len(&self) -> u64 {
+        self.lines.len
+    }
+
+    /// Whether there is no line yet.
+    pub fn is_empty(&self) -> bool {
+        self.lines.len == 0
     }
 
     /// Appends the objects of a frame: all lines, or none.

@@ -37,6 +37,7 @@ pub use format::Format;
 pub use item::{Extra, Item, Page};
 pub use journal::{Interrupted, Journal};
 pub use lines::{CsvLines, JsonLines};
+pub use overlay::{Stretch, encode as encode_overlay};
 pub use picture::{LabelFormat, frame, labels};
 pub use results::{Results, Settings};
 

@@ -17,7 +17,10 @@ const WIDE: usize = 900;
 
 /// `image`, stretched between the percentiles 1 and 99.8 of its samples, with the outlines of `labels` drawn on their inner side, as an 8-bit
 /// RGB PNG.
-pub(super) fn encode(to: impl Write, image: &Image, labels: &[u16]) -> image::ImageResult<()> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn encode(to: impl Write, image: &Image, labels: &[u16]) -> image::ImageResult<()> {
     let pixels = draw(image, labels);
     PngEncoder::new(to).write_image(&pixels, image.width() as u32, image.height() as u32, ExtendedColorType::Rgb8)
 }
@@ -58,12 +61,13 @@ fn stretched(image: &Image) -> Vec<u8> {
 
 /// From a frame's samples to 8 bits, between the percentiles 1 and 99.8 of all samples, so that colours keep their proportions and stained
 /// frames do not clip in red.
-pub(super) struct Stretch {
+pub struct Stretch {
     low: u32,
     range: u32,
 }
 
 impl Stretch {
+    /// The one for `image`.
     pub fn of(image: &Image) -> Self {
         let histogram = Histogram::of_samples(image);
         let percentile = |percent| u32::from(histogram.percentile(percent));
@@ -71,6 +75,7 @@ impl Stretch {
         Stretch { low, range: percentile(99.8).saturating_sub(low).max(1) }
     }
 
+    /// 8 bits of a sample.
     pub fn apply(&self, value: u16) -> u8 {
         ((u32::from(value).saturating_sub(self.low) * 255 + self.range / 2) / self.range).min(255) as u8
     }

@@ -26,6 +26,11 @@ pub enum LabelFormat {
 /// # Errors
 /// When the file cannot be written.
 pub fn frame(path: &Path, image: &Image) -> Result<()> {
+    write_whole(path, |w| encode_frame(w, image))
+}
+
+/// A frame as a PNG of its own depth and channels.
+pub(super) fn encode_frame(to: impl Write, image: &Image) -> image::ImageResult<()> {
     let (width, height) = (image.width() as u32, image.height() as u32);
     let (bytes, colour) = match (image.samples(), image.channels()) {
         (Samples::U8(v), Channels::Grey) => (v.clone(), ExtendedColorType::L8),
@@ -36,7 +41,7 @@ pub fn frame(path: &Path, image: &Image) -> Result<()> {
             (v.iter().flat_map(|v| v.to_ne_bytes()).collect(), ExtendedColorType::Rgb16)
         }
     };
-    write_whole(path, |w| PngEncoder::new(w).write_image(&bytes, width, height, colour))
+    PngEncoder::new(to).write_image(&bytes, width, height, colour)
 }
 
 /// A class mask as an 8-bit grey PNG whose values are the class indices.

@@ -249,6 +249,7 @@ fn writer(format: Format, folder: &Path, settings: &Settings) -> Result<Box<dyn 
     };
     let (columns, own) = (settings.columns.clone(), settings.clone());
     Ok(match format {
+        Format::Frames => per_frame("_frame.png", |w, item, _| Ok(picture::encode_frame(w, item.image)?)),
         Format::Masks => per_frame("_mask.png", |w, item, _| Ok(picture::encode_mask(w, item.mask)?)),
         Format::Labels => per_frame("_labels.png", |w, item, _| encode_labels(w, item, LabelFormat::Png)),
         Format::LabelTiff => per_frame("_labels.tif", |w, item, _| encode_labels(w, item, LabelFormat::Tiff)),

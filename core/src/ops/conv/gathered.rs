@@ -22,8 +22,8 @@ const CHANNELS: usize = 32;
 
 /// Columns of a row of a Conv.
 pub(super) fn row<I: Isa>(isa: I, cx: &Context, conv: &Conv, y: u32, out: &mut [i8]) {
-    let inputs: usize = (0..cx.edges.len()).map(|i| usize::from(cx.input(i).channels)).sum();
-    let outputs = usize::from(cx.output().channels);
+    let inputs: usize = (0..cx.edges.len()).map(|i| usize::from(cx.input(i).channels.get())).sum();
+    let outputs = usize::from(cx.output.channels.get());
     let factor = cx.edges.first().map_or(1, |edge| u32::from(edge.upsample));
     let size = cx.size(0);
     let axes = (conv.window.axis(0, size.rows * factor), conv.window.axis(1, size.width * factor));
@@ -34,7 +34,7 @@ pub(super) fn row<I: Isa>(isa: I, cx: &Context, conv: &Conv, y: u32, out: &mut [
     let group = usize::from(conv.group);
     let (group_inputs, group_outputs) = (inputs / group, outputs / group);
     let taps = (rows.kernel * columns.kernel) as usize * group_inputs;
-    let zero_out = cx.output().zero_point;
+    let zero_out = cx.output.zero_point;
     let patch = Patch { cx, rows: &rows, columns: &columns, y, zero_point: i16::from(cx.input(0).zero_point) };
     for (block, pixels) in out.chunks_mut(PIXELS * outputs).enumerate() {
         let x = cx.columns.start + (block * PIXELS) as u32;
@@ -79,7 +79,7 @@ impl Patch<'_> {
         let (mut at, mut filled) = (0, 0);
         let last = self.columns.output - 1;
         for (index, edge) in self.cx.edges.iter().enumerate() {
-            let total = usize::from(self.cx.input(index).channels);
+            let total = usize::from(self.cx.input(index).channels.get());
             // Only one input can be grouped: the range is all of the channels otherwise.
             let range = if self.cx.edges.len() == 1 { channels.clone() } else { 0..total };
             let factor = u32::from(edge.upsample);
@@ -123,8 +123,8 @@ impl Patch<'_> {
 /// One channel per group: tap by tap, all channels side by side.
 fn depthwise<I: Isa>(isa: I, cx: &Context, conv: &Conv, axes: (&Axis, &Axis), y: u32, out: &mut [i8]) {
     let (rows, columns) = axes;
-    let channels = usize::from(cx.output().channels);
-    let (zero_in, zero_out) = (cx.input(0).zero_point, cx.output().zero_point);
+    let channels = usize::from(cx.output.channels.get());
+    let (zero_in, zero_out) = (cx.input(0).zero_point, cx.output.zero_point);
     for (x, pixel) in (cx.columns.start..).zip(out.chunks_exact_mut(channels)) {
         for (block, values) in pixel.chunks_mut(CHANNELS).enumerate() {
             let first = block * CHANNELS;

@@ -4,10 +4,12 @@
 //! | --- | --- |
 //! | `gathered` | any Conv, in portable Rust: the definition |
 //! | [`side_by_side`] | the ConvTranspose that kernels do as a 1x1 convolution |
-//! | [`recipe`] | how kernels do it: the parts of a window, and the packed weights |
+//! | [`recipe`] | how kernels do it: the parts of a window |
+//! | [`packing`] | the weights of these parts |
 //! | [`staging`] | rows as kernels read them |
 
 mod gathered;
+mod packing;
 mod recipe;
 pub(super) mod side_by_side;
 mod staging;
@@ -23,7 +25,8 @@ use crate::arch::parts::Part;
 use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan};
 use crate::shape::{Axis, Size};
-use recipe::{Form, MAX_GROUPS, Packed, Recipe};
+use packing::Packed;
+use recipe::{Form, MAX_GROUPS, Recipe};
 use staging::{Columns, Ring};
 
 /// Most inputs whose rows are staged.
@@ -36,26 +39,29 @@ fn axes(conv: &Conv, size: Size, upsample: u8) -> Option<(Axis, Axis)> {
 }
 
 /// How kernels do it; `None` where they don't, and there are no packed weights.
-fn recipe(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
-    if edges.len() > MAX_EDGES || !recipe::fits(conv) { None } else { Recipe::new(layouts, plan, edges, conv, outputs) }
+fn recipe(layouts: Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
+    if edges.len() > MAX_EDGES || !recipe::fits(conv) {
+        return None;
+    }
+    Recipe::new(layouts(outputs)?, plan, edges, conv, outputs)
 }
 
 /// Bytes of the packed weights; 0 where the convolution is gathered.
-pub(super) fn packed_len(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> usize {
+pub(super) fn packed_len(layouts: Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> usize {
     recipe(layouts, plan, edges, conv, outputs).map_or(0, |recipe| recipe.packed_len())
 }
 
 /// Packs the weights.
-pub(super) fn pack(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize, out: &mut [u8]) {
+pub(super) fn pack(layouts: Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize, out: &mut [u8]) {
     let zero_point = edges.first().and_then(|edge| plan.tensor(edge.tensor.get())).map_or(0, |t| t.zero_point);
     if let Some(recipe) = recipe(layouts, plan, edges, conv, outputs) {
-        let _ = recipe.pack(conv, zero_point, out);
+        let _ = recipe.pack(conv, None, zero_point, out);
     }
 }
 
 /// Bytes of scratch that one worker needs for whole rows, with inputs of this size.
 pub(super) fn scratch_len(
-    layouts: impl Layouts,
+    layouts: Layouts,
     plan: &Plan,
     edges: &[Edge],
     conv: &Conv,
@@ -64,9 +70,7 @@ pub(super) fn scratch_len(
 ) -> usize {
     let Some(recipe) = recipe(layouts, plan, edges, conv, outputs) else { return 0 };
     let Some((rows, columns)) = axes(conv, size, edges.first().map_or(1, |edge| edge.upsample)) else { return 0 };
-    let channels = |edge: usize| {
-        edges.get(edge).and_then(|edge| plan.tensor(edge.tensor.get())).map_or(0, |t| usize::from(t.channels))
-    };
+    let channels = |edge: usize| edges.get(edge).map_or(0, |edge| plan.channels(edge.tensor.get().into()));
     staging::scratch_len(&recipe, edges, channels, &rows, Columns::new(&columns, &(0..columns.output)))
 }
 
@@ -81,7 +85,7 @@ pub(super) fn rows<I: Isa>(
 ) {
     if by_kernels(isa, cx, conv, rows.clone(), part, scratch).is_none() {
         for y in rows {
-            gathered::row(isa, cx, conv, y, part.row(cx.slot(y)));
+            gathered::row(isa, cx, conv, y, part.row(cx.place.slot(y)));
         }
     }
 }
@@ -98,22 +102,16 @@ fn by_kernels<I: Isa>(
     if cx.packed.is_empty() {
         return None;
     }
-    let outputs = cx.output().channels.into();
+    let outputs = cx.output.channels.get().into();
+    let layout = isa.layout(outputs)?;
     // That the convolution fits is known from its packed weights; to ask for every row would cost as much as a part of it.
-    Recipe::with(
-        |n| isa.layout(n),
-        cx.plan,
-        cx.edges,
-        conv,
-        outputs,
-        |recipe| {
-            let strip = Strip::new(cx, conv, recipe)?;
-            match strip.recipe.form {
-                Form::Rows => strip.staged(isa, rows, part, scratch),
-                Form::Interleaved | Form::Depthwise => strip.interleaved(isa, rows, part, scratch),
-            }
-        },
-    )
+    Recipe::with(layout, cx.plan, cx.edges, conv, outputs, |recipe| {
+        let strip = Strip::new(cx, conv, recipe)?;
+        match strip.recipe.form {
+            Form::Rows => strip.staged(isa, rows, part, scratch),
+            Form::Interleaved | Form::Depthwise => strip.interleaved(isa, rows, part, scratch),
+        }
+    })
 }
 
 /// What the rows of a strip have in common.
@@ -133,13 +131,13 @@ impl<'a> Strip<'a> {
         let (along, across) = axes(conv, cx.size(0), cx.edges.first()?.upsample)?;
         let columns = Columns::new(&across, &cx.columns);
         let packed = Packed::new(cx.packed, recipe.count())?;
-        let requantize = packed.requantize(cx.output().zero_point, conv);
+        let requantize = packed.requantize(cx.output.zero_point, conv);
         Some(Strip { cx, recipe, along, across, columns, packed, requantize })
     }
 
     /// Takes a row of the input with the most channels off the front of scratch; what is left is aligned.
     fn spare<'s>(&self, scratch: &'s mut [u8]) -> Option<(&'s mut [i8], &'s mut [u8])> {
-        let channels = (0..self.cx.edges.len()).map(|edge| usize::from(self.cx.input(edge).channels)).max()?;
+        let channels = (0..self.cx.edges.len()).map(|edge| usize::from(self.cx.input(edge).channels.get())).max()?;
         let (spare, scratch) = scratch.split_at_mut_checked(self.columns.count * channels)?;
         Some((zerocopy::transmute_mut!(spare), staging::aligned(scratch)))
     }
@@ -177,7 +175,7 @@ impl<'a> Strip<'a> {
                 let segment = shape.segment(row, &recipe.layout, columns.count, pixel, across.stride as usize);
                 segments.push(segment?).ok()?;
             }
-            isa.conv(&self.row(&segments, self.packed.weights), part.row(cx.slot(y)));
+            isa.conv(&self.row(&segments, self.packed.weights), part.row(cx.place.slot(y)));
         }
         Some(())
     }
@@ -185,7 +183,7 @@ impl<'a> Strip<'a> {
     /// The rows of the only input interleaved, for each row of the output anew, or for two.
     fn interleaved<I: Isa>(&self, isa: I, rows: Range<u32>, part: &mut Part<i8>, scratch: &mut [u8]) -> Option<()> {
         let Strip { cx, recipe, along, across, columns, packed, requantize } = self;
-        let channels = usize::from(cx.input(0).channels);
+        let channels = usize::from(cx.input(0).channels.get());
         let (zeros, scratch) = self.spare(scratch)?;
         let group_len = staging::group_len(&recipe.layout, columns.count, channels);
         // Bytes of an interleaved pixel.
@@ -202,7 +200,7 @@ impl<'a> Strip<'a> {
             for group in staged.chunks_exact(group_len) {
                 groups.push(group).ok()?;
             }
-            let out = part.row(cx.slot(y));
+            let out = part.row(cx.place.slot(y));
             if recipe.form == Form::Interleaved {
                 let stride = across.stride as usize * pixel;
                 let mut segments: Vec<Segment, MAX_GROUPS> = Vec::new();

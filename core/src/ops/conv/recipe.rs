@@ -1,24 +1,21 @@
-//! How a convolution is done by kernels: which parts its window falls into, and its weights in that order.
+//! How a convolution is done by kernels: which parts its window falls into.
 //!
 //! A [`Recipe`] depends on the plan and the instruction set, not on the frame. It is cheap to make, so it is made anew
-//! wherever it is needed; only the packed weights are kept, in the session's arena.
+//! wherever it is needed; only the [packed](super::packing) weights are kept, in the session's arena.
 
 use heapless::Vec;
-use zerocopy::little_endian::{F32, I32, U32};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::little_endian::{F32, I32};
 
-use crate::arch::job::{Layout, Layouts, MAX_SEGMENTS, Planes, ROWS, Requantize, Segment};
-use crate::plan::PACKED_ALIGNMENT;
+use crate::arch::job::{Layout, MAX_SEGMENTS, Planes, ROWS, Segment};
 use crate::plan::record::Edge;
 use crate::plan::{Conv, Plan};
 
 /// Most groups of four kernel rows that are interleaved.
 pub(super) const MAX_GROUPS: usize = 4;
 
-/// Largest magnitude that an accumulator may have after its multiplication: conversions wrap at 2³¹ on some machines.
-const MAX_SCALED: f64 = (1u32 << 30) as f64;
-/// What it stays below to be held in 16 bits, with any zero point.
-const MAX_SMALL: f64 = ((1u32 << 15) - 256) as f64;
+/// Largest magnitude that an accumulator may have after its multiplication: conversions wrap at 2³¹ on some machines, which is
+/// far enough for what an f32 of it is rounded.
+const MAX_SCALED: f32 = (1u32 << 30) as f32;
 
 /// How the window's values are brought together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,18 +38,18 @@ pub(super) struct SegmentShape {
     /// First kernel column.
     pub column: u16,
     /// Channels of the input, and the first of those that this is of.
-    channels: u16,
+    pub channels: u16,
     first: u16,
     /// How many these are.
     present: u16,
     /// Channels that a plane has room for.
     width: u16,
     /// How many planes.
-    planes: u16,
+    pub planes: u16,
     /// Values, in each plane.
     pub values: u32,
     /// Where the weights of the first tap start among those of an output channel.
-    start: u32,
+    pub start: u32,
 }
 
 impl SegmentShape {
@@ -89,7 +86,7 @@ impl SegmentShape {
     }
 
     /// Values of all planes.
-    fn all_values(&self) -> usize {
+    pub fn all_values(&self) -> usize {
         usize::from(self.planes) * self.values as usize
     }
 
@@ -117,44 +114,10 @@ pub(super) struct Recipe {
     pub pairs: bool,
 }
 
-/// What packed weights start with.
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct Head {
-    /// 1 if some weight is −128.
-    extreme: U32,
-    /// 1 if all sums stay small once they are scaled.
-    small: U32,
-}
-
-/// Packed weights, taken apart.
-pub(super) struct Packed<'a> {
-    pub extreme: bool,
-    small: bool,
-    pub bias: &'a [I32],
-    pub scales: &'a [F32],
-    pub weights: &'a [u8],
-}
-
-impl<'a> Packed<'a> {
-    /// `count` biases and scales, and the weights.
-    pub fn new(bytes: &'a [u8], count: usize) -> Option<Packed<'a>> {
-        let (head, rest) = Head::ref_from_prefix(bytes).ok()?;
-        let (bias, rest) = <[I32]>::ref_from_prefix_with_elems(rest, count).ok()?;
-        let (scales, weights) = <[F32]>::ref_from_prefix_with_elems(rest, count).ok()?;
-        Some(Packed { extreme: head.extreme.get() != 0, small: head.small.get() != 0, bias, scales, weights })
-    }
-
-    pub fn requantize(&self, zero_point: i8, conv: &Conv) -> Requantize<'a> {
-        let Packed { bias, scales, small, .. } = *self;
-        Requantize { bias, scales, small, zero_point, clamp: conv.clamp }
-    }
-}
-
 impl Recipe {
-    /// `None` where the instruction set of these layouts has no kernel for the convolution; it must also be one that [`fits`].
-    pub fn new(layouts: impl Layouts, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
-        let mut recipe = Recipe::blank(layouts(outputs)?, plan, edges, conv, outputs);
+    /// `None` where the instruction set of this layout has no kernel for the convolution; it must also be one that [`fits`].
+    pub fn new(layout: Layout, plan: &Plan, edges: &[Edge], conv: &Conv, outputs: usize) -> Option<Recipe> {
+        let mut recipe = Recipe::blank(layout, plan, edges, conv, outputs);
         recipe.cut(plan, edges, conv)?;
         Some(recipe)
     }
@@ -162,14 +125,14 @@ impl Recipe {
     /// What `then` makes of it, where there is a kernel. It stays where it is made: to move it would cost a small machine as
     /// much as to make it, for every row.
     pub fn with<T>(
-        layouts: impl Layouts,
+        layout: Layout,
         plan: &Plan,
         edges: &[Edge],
         conv: &Conv,
         outputs: usize,
         then: impl FnOnce(&Recipe) -> Option<T>,
     ) -> Option<T> {
-        let mut recipe = Recipe::blank(layouts(outputs)?, plan, edges, conv, outputs);
+        let mut recipe = Recipe::blank(layout, plan, edges, conv, outputs);
         recipe.cut(plan, edges, conv)?;
         then(&recipe)
     }
@@ -230,9 +193,7 @@ impl Recipe {
 
     /// A row of a transposed convolution whose windows lie side by side: every input pixel makes `kernel columns`
     /// output pixels, so it is a 1x1 convolution to as many times the channels.
-    pub fn side_by_side(layouts: impl Layouts, conv: &Conv, inputs: usize, outputs: usize) -> Option<Recipe> {
-        let outputs = outputs * usize::from(conv.window.kernel[1]);
-        let layout = layouts(outputs)?;
+    pub fn side_by_side(layout: Layout, inputs: usize, outputs: usize) -> Option<Recipe> {
         let mut segments = Vec::new();
         for planes in layout.cut(inputs) {
             segments.push(SegmentShape::new(inputs, &planes, 1)).ok()?;
@@ -273,145 +234,16 @@ impl Recipe {
             _ => self.layout.blocks(self.outputs) * self.steps() * self.layout.step(),
         }
     }
-
-    /// Bytes of the packed weights.
-    pub fn packed_len(&self) -> usize {
-        let head = size_of::<Head>() + self.count() * (size_of::<I32>() + size_of::<F32>());
-        (head + self.weights_len() * if self.pairs { 2 } else { 1 }).next_multiple_of(PACKED_ALIGNMENT)
-    }
-
-    /// Packs the weights into `bytes` ([`Recipe::packed_len`] of them), for an input with this zero point.
-    pub fn pack(&self, conv: &Conv, zero_point: i8, bytes: &mut [u8]) -> Option<()> {
-        let [rows, columns] = self.kernel;
-        let block = rows * columns * self.inputs;
-        let weight = |output: usize, segment: &SegmentShape, value: usize| {
-            let row = segment.row as usize * ROWS + value % ROWS;
-            match self.form {
-                Form::Interleaved if row >= rows => 0,
-                Form::Interleaved => conv.weights[output * block + row * columns * self.inputs + value / ROWS],
-                _ => segment.source(value).map_or(0, |(tap, channel)| {
-                    let at = segment.start as usize + tap * usize::from(segment.channels) + channel;
-                    conv.weights[output * block + at]
-                }),
-            }
-        };
-        self.pack_as(conv, zero_point, weight, bytes)
-    }
-
-    /// The same with weights from elsewhere: `weight(output, segment, value)`; [`Form::Depthwise`] takes the plan's.
-    pub fn pack_as(
-        &self,
-        conv: &Conv,
-        zero_point: i8,
-        weight: impl Fn(usize, &SegmentShape, usize) -> i8,
-        bytes: &mut [u8],
-    ) -> Option<()> {
-        let count = self.count();
-        let (head, rest) = Head::mut_from_prefix(bytes).ok()?;
-        let (bias, rest) = <[I32]>::mut_from_prefix_with_elems(rest, count).ok()?;
-        let (scales, weights) = <[F32]>::mut_from_prefix_with_elems(rest, count).ok()?;
-        head.extreme = u32::from(conv.weights.contains(&i8::MIN)).into();
-        head.small = 1.into();
-        let farthest = (128 + i64::from(zero_point)).max(127 - i64::from(zero_point));
-        // Staged values are `x + flip`, so Σ w·(x − zero) = Σ w·staged − (zero + flip)·Σ w.
-        let zero = i32::from(zero_point) + i32::from(self.layout.flip);
-        let depthwise = self.form == Form::Depthwise;
-        for (index, (bias, scale)) in bias.iter_mut().zip(scales).enumerate() {
-            let output = if depthwise { index % self.outputs } else { index };
-            if output >= self.outputs {
-                (*bias, *scale) = (0.into(), 1.0.into());
-                continue;
-            }
-            let (mut sum, mut magnitude) = (0, 0);
-            let mut add = |weight: i8| {
-                sum += i32::from(weight);
-                magnitude += i64::from(weight.unsigned_abs());
-            };
-            if depthwise {
-                conv.weights[output..].iter().step_by(self.outputs).for_each(|&w| add(w));
-            } else {
-                for segment in &self.segments {
-                    (0..segment.all_values()).for_each(|value| add(weight(output, segment, value)));
-                }
-            }
-            // The same channel of the plan for each of a transposed convolution's columns.
-            let channel = output % conv.bias.len();
-            *bias = conv.bias[channel].get().wrapping_sub(zero.wrapping_mul(sum)).into();
-            *scale = conv.scales[channel];
-            let most = magnitude * farthest + i64::from(conv.bias[channel].get()).abs();
-            if most as f64 * f64::from(scale.get()) >= MAX_SMALL {
-                head.small = 0.into();
-            }
-        }
-        let (first, second) = weights.split_at_mut_checked(self.weights_len())?;
-        // A row further down, every weight belongs to the next byte of its four.
-        let below = |output: usize, segment: &SegmentShape, value: usize| {
-            if value.is_multiple_of(ROWS) { 0 } else { weight(output, segment, value - 1) }
-        };
-        match (depthwise, self.pairs) {
-            (true, false) => self.pack_depthwise(conv, 0, first),
-            (true, true) => {
-                self.pack_depthwise(conv, 0, first);
-                self.pack_depthwise(conv, 1, second);
-            }
-            (false, false) => self.pack_blocks(&weight, first),
-            (false, true) => {
-                self.pack_blocks(&weight, first);
-                self.pack_blocks(below, second);
-            }
-        }
-        Some(())
-    }
-
-    fn pack_blocks(&self, weight: impl Fn(usize, &SegmentShape, usize) -> i8, out: &mut [u8]) {
-        let Layout { value, depth, channels, .. } = self.layout;
-        let mut places = out.chunks_exact_mut(value);
-        for block in 0..self.layout.blocks(self.outputs) {
-            for segment in &self.segments {
-                let values = segment.values as usize;
-                let planes = 0..usize::from(segment.planes);
-                for (plane, step) in planes.flat_map(|p| (0..self.layout.steps(values)).map(move |step| (p, step))) {
-                    for output in block * channels..(block + 1) * channels {
-                        for v in step * depth..(step + 1) * depth {
-                            let inside = output < self.outputs && v < values;
-                            let w = if inside { weight(output, segment, plane * values + v) } else { 0 };
-                            let Some(place) = places.next() else { return };
-                            place.copy_from_slice(&i16::from(w).to_le_bytes()[..value]);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// `below` rows further down than the interleaved ones start.
-    fn pack_depthwise(&self, conv: &Conv, below: usize, out: &mut [u8]) {
-        let [rows, columns] = self.kernel;
-        let mut places = out.chunks_exact_mut(self.layout.interleaved);
-        for group in 0..self.groups() {
-            for column in 0..columns {
-                for position in 0..self.period() {
-                    for row in group * ROWS..(group + 1) * ROWS {
-                        let row = row.checked_sub(below).filter(|&row| row < rows);
-                        let at = |row| (row * columns + column) * self.outputs + position % self.outputs;
-                        let Some(place) = places.next() else { return };
-                        let weight = i16::from(row.map_or(0, |row| conv.weights[at(row)]));
-                        place.copy_from_slice(&weight.to_le_bytes()[..self.layout.interleaved]);
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// Channels of an input.
 fn channels(plan: &Plan, edge: &Edge) -> usize {
-    plan.tensor(edge.tensor.get()).map_or(0, |tensor| usize::from(tensor.channels))
+    plan.channels(edge.tensor.get().into())
 }
 
 /// Whether every accumulator, scaled, stays far from where conversions wrap.
 pub(super) fn fits(conv: &Conv) -> bool {
-    let most = 255.0 * 128.0 * (conv.weights.len() / conv.bias.len().max(1)) as f64;
-    let scaled = |(bias, scale): (&I32, &F32)| (most + f64::from(bias.get()).abs()) * f64::from(scale.get());
+    let most = 255.0 * 128.0 * (conv.weights.len() / conv.bias.len().max(1)) as f32;
+    let scaled = |(bias, scale): (&I32, &F32)| (most + (bias.get() as f32).abs()) * scale.get();
     conv.bias.iter().zip(conv.scales).map(scaled).all(|scaled| scaled < MAX_SCALED)
 }

@@ -8,7 +8,8 @@ use core::ops::Range;
 
 use heapless::Vec;
 
-use super::recipe::{self, Packed, Recipe, SegmentShape};
+use super::packing::Packed;
+use super::recipe::{self, Recipe};
 use super::staging::{self, Columns, Ring};
 use crate::arch::Isa;
 use crate::arch::job::{ConvRow, Layouts, MAX_SEGMENTS, Segment};
@@ -19,30 +20,22 @@ use crate::plan::{Conv, Plan, Tensor};
 use crate::shape::{Axis, Padding, Size};
 
 /// How it is done, if it is such a convolution and the instruction set has kernels for it.
-fn recipe(
-    layouts: impl Layouts,
-    conv: &Conv,
-    output_padding: [u16; 2],
-    inputs: usize,
-    outputs: usize,
-) -> Option<Recipe> {
+fn recipe(layouts: Layouts, conv: &Conv, output_padding: [u16; 2], inputs: usize, outputs: usize) -> Option<Recipe> {
     let window = &conv.window;
     let side_by_side = window.kernel == window.stride
         && window.dilation == [1; 2]
         && window.padding == Padding::Explicit([0; 4])
         && output_padding == [0; 2]
         && conv.group == 1;
-    if side_by_side { Recipe::side_by_side(layouts, conv, inputs, outputs) } else { None }
+    if !side_by_side {
+        return None;
+    }
+    let outputs = outputs * usize::from(window.kernel[1]);
+    Recipe::side_by_side(layouts(outputs)?, inputs, outputs)
 }
 
 /// The same, if accumulators fit; where packed weights are, they do.
-fn checked(
-    layouts: impl Layouts,
-    conv: &Conv,
-    output_padding: [u16; 2],
-    inputs: usize,
-    outputs: usize,
-) -> Option<Recipe> {
+fn checked(layouts: Layouts, conv: &Conv, output_padding: [u16; 2], inputs: usize, outputs: usize) -> Option<Recipe> {
     if recipe::fits(conv) { recipe(layouts, conv, output_padding, inputs, outputs) } else { None }
 }
 
@@ -52,7 +45,7 @@ fn input(plan: &Plan, edges: &[Edge]) -> Option<Tensor> {
 
 /// Bytes of the packed weights; 0 where the convolution is not such a one.
 pub(in crate::ops) fn packed_len(
-    layouts: impl Layouts,
+    layouts: Layouts,
     plan: &Plan,
     edges: &[Edge],
     (conv, output_padding): (&Conv, [u16; 2]),
@@ -65,7 +58,7 @@ pub(in crate::ops) fn packed_len(
 
 /// Packs the weights, kernel row by kernel row.
 pub(in crate::ops) fn pack(
-    layouts: impl Layouts,
+    layouts: Layouts,
     plan: &Plan,
     edges: &[Edge],
     (conv, output_padding): (&Conv, [u16; 2]),
@@ -75,15 +68,8 @@ pub(in crate::ops) fn pack(
     let Some(tensor) = input(plan, edges) else { return };
     let inputs = usize::from(tensor.channels);
     let Some(recipe) = checked(layouts, conv, output_padding, inputs, outputs) else { return };
-    let [rows, columns] = conv.window.kernel.map(usize::from);
     for (row, out) in out.chunks_exact_mut(recipe.packed_len()).enumerate() {
-        // Output `column · channels + channel` of the 1x1 convolution.
-        let weight = |output: usize, segment: &SegmentShape, value: usize| {
-            let (column, channel) = (output / outputs, output % outputs);
-            let first = ((channel * rows + row) * columns + column) * inputs;
-            segment.source(value).map_or(0, |(_, input)| conv.weights[first + input])
-        };
-        let _ = recipe.pack_as(conv, tensor.zero_point, weight, out);
+        let _ = recipe.pack(conv, Some(row), tensor.zero_point, out);
     }
 }
 
@@ -93,7 +79,7 @@ fn identity(side: u32) -> Axis {
 
 /// Bytes of scratch that one worker needs for whole rows, with an input of this size.
 pub(in crate::ops) fn scratch_len(
-    layouts: impl Layouts,
+    layouts: Layouts,
     plan: &Plan,
     edges: &[Edge],
     (conv, output_padding): (&Conv, [u16; 2]),
@@ -118,8 +104,8 @@ pub(in crate::ops) fn rows<I: Isa>(
     if cx.packed.is_empty() {
         return None;
     }
-    let (inputs, outputs) = (usize::from(cx.input(0).channels), usize::from(cx.output().channels));
-    let recipe = recipe(|n| isa.layout(n), conv, output_padding, inputs, outputs)?;
+    let (inputs, outputs) = (usize::from(cx.input(0).channels.get()), usize::from(cx.output.channels.get()));
+    let recipe = recipe(&|n| isa.layout(n), conv, output_padding, inputs, outputs)?;
     let [kernel_rows, kernel_columns] = conv.window.kernel.map(u32::from);
     let size = cx.size(0);
     let span = cx.columns.start / kernel_columns..cx.columns.end.div_ceil(kernel_columns);
@@ -142,13 +128,13 @@ pub(in crate::ops) fn rows<I: Isa>(
             layout: recipe.layout,
             segments: &segments,
             weights: packed.weights,
-            requantize: packed.requantize(cx.output().zero_point, conv),
+            requantize: packed.requantize(cx.output.zero_point, conv),
             extreme: packed.extreme,
             pixels: span.len(),
             outputs: recipe.outputs,
             out_stride: recipe.outputs,
         };
-        isa.conv(&row, part.row(cx.slot(y)));
+        isa.conv(&row, part.row(cx.place.slot(y)));
     }
     Some(())
 }

@@ -92,7 +92,7 @@ impl<'s> Ring<'s> {
         scratch: &mut &'s mut [u8],
     ) -> Option<Ring<'s>> {
         let (tensor, size) = (cx.input(edge), cx.size(edge));
-        let (channels, zero_point) = (usize::from(tensor.channels), tensor.zero_point);
+        let (channels, zero_point) = (usize::from(tensor.channels.get()), tensor.zero_point);
         let upsample = cx.edges.get(edge)?.upsample;
         let (count, row_len) = (ring_rows(rows, upsample), row_len(layout, columns.count, channels));
         let (slots, rest) = core::mem::take(scratch).split_at_mut_checked(count * row_len)?;
@@ -233,10 +233,10 @@ fn fill(width: usize, flip: u8, zero_point: i8, out: &mut [u8]) {
 /// Repeats every pixel `factor` times, from repeated pixel `first` on.
 fn enlarge<I: Isa>(isa: I, row: &[i8], channels: usize, (factor, first): (usize, usize), out: &mut [i8]) {
     match channels {
-        8 => enlarge_by::<I, 8>(isa, row, factor, first, out),
-        16 => enlarge_by::<I, 16>(isa, row, factor, first, out),
-        32 => enlarge_by::<I, 32>(isa, row, factor, first, out),
-        64 => enlarge_by::<I, 64>(isa, row, factor, first, out),
+        8 if I::KNOWN_CHANNELS => enlarge_by::<I, 8>(isa, row, factor, first, out),
+        16 if I::KNOWN_CHANNELS => enlarge_by::<I, 16>(isa, row, factor, first, out),
+        32 if I::KNOWN_CHANNELS => enlarge_by::<I, 32>(isa, row, factor, first, out),
+        64 if I::KNOWN_CHANNELS => enlarge_by::<I, 64>(isa, row, factor, first, out),
         _ => {
             for (at, pixel) in (first..).zip(out.chunks_exact_mut(channels)) {
                 isa.copy(&row[at / factor * channels..][..channels], pixel);
@@ -285,7 +285,7 @@ pub(super) fn interleave<I: Isa>(
     out: &mut [u8],
 ) {
     let (size, tensor) = (cx.size(0), cx.input(0));
-    let channels = usize::from(tensor.channels);
+    let channels = usize::from(tensor.channels.get());
     let (before, on_row) = columns.inside(size.width);
     let values = on_row.start * channels..on_row.end * channels;
     let zeros = &mut zeros[..values.len()];

@@ -14,6 +14,7 @@ use zerocopy::little_endian::I16;
 use super::Mix;
 use crate::arch::job::DoubleRow;
 use crate::arch::{Isa, Work};
+use crate::ops::pixels::spread;
 use crate::quant::{Clamp, requantize};
 
 /// Whether dividing the factor by 2²² only changes its exponent.
@@ -55,11 +56,12 @@ pub(super) fn row<I: Isa>(
     let count = (stop - start) * channels;
     isa.vectorize(MixRows { mix: mix.part(start * channels..stop * channels), mixed: &mut mixed[lead..lead + count] });
     if first == 0 {
-        mixed.copy_within(channels..2 * channels, 0);
+        let (edge, row) = mixed.split_at_mut(channels);
+        edge.copy_from_slice(&row[..channels]);
     }
     if end == width {
-        let last = (end - first) * channels;
-        mixed.copy_within(last..last + channels, last + channels);
+        let (row, edge) = mixed.split_at_mut(values + channels);
+        edge.copy_from_slice(&row[values..]);
     }
     let near = &mixed[channels..channels + values];
     for (far, out) in [(&mixed[..values], &mut *even), (&mixed[2 * channels..], &mut *odd)] {
@@ -71,15 +73,13 @@ pub(super) fn row<I: Isa>(
     }
     let skip = span.start as usize % 2;
     match channels {
-        8 => place::<8>(even, odd, skip, out),
-        16 => place::<16>(even, odd, skip, out),
-        32 => place::<32>(even, odd, skip, out),
-        64 => place::<64>(even, odd, skip, out),
+        8 if I::KNOWN_CHANNELS => place::<8>(even, odd, skip, out),
+        16 if I::KNOWN_CHANNELS => place::<16>(even, odd, skip, out),
+        32 if I::KNOWN_CHANNELS => place::<32>(even, odd, skip, out),
+        64 if I::KNOWN_CHANNELS => place::<64>(even, odd, skip, out),
         _ => {
-            for (x, out) in (skip..).zip(out.chunks_exact_mut(channels)) {
-                let from = if x % 2 == 0 { &*even } else { &*odd };
-                out.copy_from_slice(&from[x / 2 * channels..][..channels]);
-            }
+            spread(isa, &even[skip * channels..], channels, (skip * channels, 2 * channels), out);
+            spread(isa, odd, channels, ((1 - skip) * channels, 2 * channels), out);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes widened to i16, in their order, and compared by fours.
+//! Bytes copied, widened to i16, in their order, and compared by fours.
 //!
 //! `sxtb16` widens every second byte of a word, so that four bytes come as the pairs (0, 2) and (1, 3); `pkhbt` and `pkhtb`
 //! make (0, 1) and (2, 3) of these, or pairs of two rows.
@@ -6,6 +6,43 @@
 //! Single words are loaded and stored wherever they lie, which these CPUs allow.
 
 use core::arch::asm;
+
+/// Most bytes for which [`copy`] is as fast as a call of `memcpy`: a pixel.
+const SHORT: usize = 64;
+
+/// See [`crate::arch::Isa::copy`].
+pub(super) fn copy(from: &[i8], to: &mut [i8]) {
+    let count = from.len().min(to.len());
+    if count > SHORT {
+        return to.copy_from_slice(from);
+    }
+    // SAFETY: so many bytes are there: words, as long as there are whole ones, and then bytes.
+    unsafe {
+        asm!(
+            "subs {count}, #4",
+            "blo 3f",
+            "2:",
+            "ldr {word}, [{from}], #4",
+            "str {word}, [{to}], #4",
+            "subs {count}, #4",
+            "bhs 2b",
+            "3:",
+            "adds {count}, #4",
+            "beq 5f",
+            "4:",
+            "ldrb {word}, [{from}], #1",
+            "strb {word}, [{to}], #1",
+            "subs {count}, #1",
+            "bne 4b",
+            "5:",
+            from = inout(reg) from.as_ptr() => _,
+            to = inout(reg) to.as_mut_ptr() => _,
+            count = inout(reg) count => _,
+            word = out(reg) _,
+            options(nostack),
+        );
+    }
+}
 
 /// Widens the words a and b.
 macro_rules! widen {

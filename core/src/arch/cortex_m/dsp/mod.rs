@@ -43,6 +43,7 @@ impl Dsp {
 
 impl Isa for Dsp {
     const NAME: &'static str = layout::DSP_NAME;
+    const KNOWN_CHANNELS: bool = false;
 
     fn layout(self, _: usize) -> Option<Layout> {
         Some(layout::DSP)
@@ -58,6 +59,10 @@ impl Isa for Dsp {
 
     fn stage(self, from: &[i8], _: &Layout, to: &mut [u8]) {
         bytes::stage(from, to);
+    }
+
+    fn copy(self, from: &[i8], to: &mut [i8]) {
+        bytes::copy(from, to);
     }
 
     fn interleave(self, rows: [&[i8]; 4], _: u8, to: &mut [u8]) {

@@ -41,6 +41,7 @@ impl Mve {
 
 impl Isa for Mve {
     const NAME: &'static str = layout::MVE_NAME;
+    const KNOWN_CHANNELS: bool = false;
 
     fn layout(self, _: usize) -> Option<Layout> {
         Some(layout::MVE)

@@ -1,0 +1,69 @@
+//! `microtome serve`: a page over a camera.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Outcome, say, signals};
+use crate::camera;
+use crate::engine::Options;
+use crate::error::Result;
+use crate::instrument::{self, Analysis};
+use crate::live::{Pipeline, Worker};
+use crate::machine::{self, Machine};
+use crate::serve::{Models, Parts, Recordings, Server, Station, Token, light, recordings};
+use crate::sink::{Format, Metadata};
+
+/// Arguments of `microtome serve`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A plan (.mtm) or an ONNX model [default: the bundled `nuclei`]
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    camera: camera::Options,
+    /// Address and port to listen on; port 0 takes a free one. Beyond loopback (0.0.0.0:8080), --token is needed
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// What the page asks for: auto makes one up and prints an address with it; or at least 12 letters and digits of your own
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<Token>,
+    /// Folder of plans (.mtm) that the page offers
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
+    /// Folder for recordings
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What recordings keep, separated by commas
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', default_values_t = Format::RECORDED)]
+    format: Vec<Format>,
+    /// For --format ecotaxa: a TOML file with what is known of the sample, under the names of EcoTaxa's columns
+    #[arg(long, value_name = "FILE")]
+    metadata: Option<PathBuf>,
+    #[command(flatten)]
+    instrument: instrument::Options,
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    machine: machine::Options,
+}
+
+/// Runs the command.
+pub fn serve(args: &Args) -> Result<Outcome> {
+    let stop = signals::stop_flag()?;
+    let server = Server::bind(args.listen, args.token.clone())?;
+    let models = Models::new(args.models.clone(), args.model.clone(), args.options.clone())?;
+    let setup = args.instrument.setup()?.watched();
+    let pixel_size_um = setup.pixel_size_um;
+    let analysis = Analysis::new(setup);
+    let metadata = args.metadata.as_deref().map(Metadata::read).transpose()?.unwrap_or_default();
+    let recordings = Recordings::new(args.out.clone(), recordings::factory(args.format.clone(), metadata))?;
+    let machine = Arc::new(Machine::new(&args.machine)?);
+    let (model, options) = (args.model.clone(), args.options.clone());
+    let worker = move || Worker::new(machine, model, &options, analysis);
+    let pipeline = Pipeline::start(args.camera.clone().feed()?, worker)?;
+    let light = light::open(args.instrument.pins()?.as_ref());
+    let parts = Parts { pipeline, models, recordings, light, pixel_size_um };
+    say(format_args!("serving {}", server.url()))?;
+    server.run(Arc::new(Station::new(parts)), &stop)?;
+    Ok(Outcome::Done)
+}
