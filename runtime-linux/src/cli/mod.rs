@@ -39,7 +39,7 @@ use crate::machine;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all went well
-  1  some inputs failed; each was reported on standard error, and the rest was done
+  1  some inputs failed, each was reported on standard error, and the rest was done; or a signal ended the run early
   2  the command line, the model or the plan is at fault; nothing was done
   3  an output could not be written";
 

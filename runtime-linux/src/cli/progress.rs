@@ -1,6 +1,8 @@
 //! A progress bar on standard error, when that is a terminal.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt::Write;
+
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::complain;
 use crate::error::Error;
@@ -20,6 +22,31 @@ impl Progress {
             bar.set_style(style);
         }
         Progress { bar, failed: 0 }
+    }
+
+    /// A bar over the frames of `files` files, each of one until [`grow`](Self::grow) says that there are more.
+    pub fn frames(files: usize) -> Self {
+        let progress = Progress::new(files);
+        if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} frames  {rate}  {eta} left  {msg}") {
+            let rate = |state: &ProgressState, to: &mut dyn Write| _ = write!(to, "{:.1}/s", state.per_sec());
+            progress.bar.set_style(style.with_key("rate", rate));
+        }
+        progress
+    }
+
+    /// Whether anybody sees it.
+    pub fn is_visible(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
+    /// So many more steps than were known.
+    pub fn grow(&self, steps: usize) {
+        self.bar.inc_length(steps as u64);
+    }
+
+    /// A step that need not be done: the rate is that of the others.
+    pub fn pass(&self) {
+        self.bar.dec_length(1);
     }
 
     /// Shows what is being done.

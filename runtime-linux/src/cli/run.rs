@@ -1,21 +1,32 @@
 //! `microtome run`: pictures, tables and archives of every frame of every input.
 
+mod jobs;
 mod names;
+mod outputs;
+mod resume;
+mod source;
 mod summary;
 
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use self::names::Names;
+use self::jobs::Jobs;
+use self::outputs::Outputs;
+use self::source::{Done, Event, Source};
 use self::summary::{Line, Summary};
 use super::progress::Progress;
-use super::{Outcome, complain, make_folder, say_json};
+use super::{Outcome, complain, make_folder, say_json, signals, tell};
 use crate::engine::{Engine, Model, Options, task};
 use crate::error::{Error, Result};
-use crate::instrument::{self, Analysed, Analysis};
-use crate::machine::{self, Machine};
-use crate::sink::{Columns, Extra, Format, Item, LabelFormat, Metadata, Page, Results, Settings};
-use crate::source;
+use crate::instrument::{self, Analysis};
+use crate::machine::{self, Machine, plural};
+use crate::sink::{Columns, Format, LabelFormat, Metadata, Results, Settings};
+use crate::source::find;
+
+/// Most frames at once.
+const MOST_JOBS: u16 = 64;
 
 /// Arguments of `microtome run`.
 #[derive(clap::Args)]
@@ -38,6 +49,13 @@ pub struct Args {
     /// acq_instrument, object_lat, …)
     #[arg(long, value_name = "FILE")]
     metadata: Option<PathBuf>,
+    /// How many frames to work on at once; cores are shared among them. For plans, and with the same outputs as one after another
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_JOBS)))]
+    jobs: u16,
+    /// Go on with the run that was interrupted in this folder (a power cut, Ctrl-C, a full disk): frames that it finished are not done
+    /// again. Not for ecotaxa, roi, coco and --track, which need all frames at hand
+    #[arg(long)]
+    resume: bool,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -51,43 +69,111 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Outcome> {
-    let analysis = Analysis::new(args.instrument.setup()?);
+    let mut analysis = Analysis::new(args.instrument.setup()?);
     let mut settings = args.settings()?;
     settings.columns = Columns { time: false, extra: analysis.columns().map(String::from).collect() };
-    let machine = Arc::new(Machine::new(&args.machine)?);
     let model = Model::open(&args.model, &args.options, &mut complain)?;
     settings.classes = model.object_classes();
-    let mut engine = model.into_engine(&machine).map_err(|e| Error::model(&args.model, e))?;
-    task(&engine.post()).map_err(|e| Error::model(&args.model, e))?;
+    let mut work = args.work(model, &analysis)?;
+    let journal = resume::journal(args, &settings, &analysis)?;
+    let stop = signals::stop_flag()?;
     make_folder(&args.out)?;
-    let (files, missing) = source::find(&args.inputs);
-    let mut progress = Progress::new(files.len());
+    let (files, missing) = find(&args.inputs);
+    let mut progress = Progress::frames(files.len());
     missing.iter().for_each(|error| progress.fail(error));
-    let results = Results::open(&args.out, &settings)?;
-    let mut frames = Frames { results, analysis, names: Names::default(), lines: Vec::new() };
-    for file in &files {
-        progress.at(file.display().to_string());
-        frames.file(file, engine.as_mut(), &mut progress)?;
-        progress.step();
-    }
-    let collections = frames.results.finish()?;
+    let (mut lines, mut done, can_go_on) = (Vec::new(), Done::new(), journal.is_some());
+    let results = match journal {
+        None => Results::open(&args.out, &settings)?,
+        Some(journal) => Results::journaled(&args.out, &settings, journal, |line: Line| {
+            line.figures.iter().for_each(|figures| analysis.recall(figures));
+            done.insert((line.file.clone(), line.page));
+            lines.push(line);
+        })?,
+    };
+    let source = Source { files: &files, done: &done, stop: &stop, count: progress.is_visible() };
+    let mut outputs = Outputs { results, analysis, lines, progress };
+    let complete = work.run(&source, &mut outputs).inspect_err(|_| {
+        if can_go_on && !outputs.lines.is_empty() {
+            tell(format_args!("finished frames are kept: {GO_ON}"));
+        }
+    })?;
+    let Outputs { results, analysis, lines, progress } = outputs;
+    let collections = if complete { results.finish()? } else { results.pause()? };
     let objects_csv = settings.formats.contains(&Format::Csv).then(|| args.out.join("objects.csv"));
     let summary = Summary {
-        frames: frames.lines,
+        frames: lines,
         failed_inputs: progress.finish(),
         objects_csv,
         collections,
-        totals: frames.analysis.totals().copied(),
+        totals: analysis.totals().copied(),
     };
     if args.json {
         say_json(&summary)?
     } else {
         summary.say(&args.out)?
     }
+    if !complete {
+        let (frames, hint) =
+            (summary.frames.len(), if can_go_on { GO_ON } else { "a run with these outputs begins anew" });
+        tell(format_args!("stopped after {frames} frame{}; {hint}", plural(frames)));
+        return Ok(Outcome::SomeFailed);
+    }
     Ok(Outcome::of(summary.failed_inputs))
 }
 
+/// What to do about a run that did not come to its end.
+const GO_ON: &str = "the same command with --resume goes on after the last finished frame";
+
+/// How frames are worked on.
+enum Work {
+    One(Box<dyn Engine>),
+    Several(Jobs),
+}
+
+impl Work {
+    /// Goes over all frames; returns whether that was all.
+    fn run(&mut self, source: &Source<'_>, outputs: &mut Outputs) -> Result<bool> {
+        match self {
+            Work::Several(jobs) => jobs.run(source, |event| outputs.take(event)),
+            Work::One(engine) => source.each(|event| {
+                let event = match event {
+                    Event::Frame((origin, image)) => {
+                        Event::Frame((origin, outputs.analysis.see(engine.as_mut(), Cow::Owned(image))))
+                    }
+                    Event::Note(note) => Event::Note(note),
+                };
+                outputs.take(event)
+            }),
+        }
+    }
+}
+
 impl Args {
+    /// The model on the machine, once or several times.
+    fn work(&self, model: Model, analysis: &Analysis) -> Result<Work> {
+        let jobs = NonZeroUsize::new(self.jobs.into()).unwrap_or(NonZeroUsize::MIN);
+        let options = self.machine.shared_by(jobs);
+        let fail = |e| Error::model(&self.model, e);
+        let machine = Arc::new(Machine::new(&options)?);
+        let plan = model.bytes().map(<[u8]>::to_vec);
+        let engine = model.into_engine(&machine).map_err(fail)?;
+        task(&engine.post()).map_err(fail)?;
+        if jobs.get() == 1 {
+            return Ok(Work::One(engine));
+        }
+        let plan = plan.map_err(|_| {
+            Error::usage(format!(
+                "--jobs {jobs}: a model that tract runs takes one frame at a time (expected a plan, or --jobs 1)"
+            ))
+        })?;
+        let steps = analysis.steps().ok_or_else(|| {
+            Error::usage(format!("--jobs {jobs}: a running median takes frames one after another (expected --jobs 1)"))
+        })?;
+        let others = (1..jobs.get()).map(|_| Machine::new(&options).map(Arc::new));
+        let machines = std::iter::once(Ok(machine)).chain(others).collect::<Result<_>>()?;
+        Ok(Work::Several(Jobs { machines, plan, steps }))
+    }
+
     /// What to write, as far as the command line says it.
     fn settings(&self) -> Result<Settings> {
         let mut formats = self.format.clone();
@@ -105,71 +191,5 @@ impl Args {
             None => Metadata::default(),
         };
         Ok(Settings { formats, metadata, ..Settings::default() })
-    }
-}
-
-/// The outputs so far.
-struct Frames {
-    results: Results,
-    analysis: Analysis,
-    names: Names,
-    lines: Vec<Line>,
-}
-
-impl Frames {
-    /// Segments the frames of `file`. Whatever is wrong with the file is reported; an error is one of the outputs.
-    fn file(&mut self, file: &Path, engine: &mut dyn Engine, progress: &mut Progress) -> Result<()> {
-        let mut pages = match source::open(file) {
-            Ok(pages) => pages,
-            Err(error) => {
-                progress.fail(&error);
-                return Ok(());
-            }
-        };
-        let stem = self.names.file(file);
-        let mut page = 0;
-        while let Some(image) = pages.next() {
-            page += 1;
-            let stack = page > 1 || pages.more();
-            let image = match image {
-                Ok(image) => image,
-                Err(error) => {
-                    progress.fail(&error);
-                    continue;
-                }
-            };
-            match self.analysis.frame(engine, &image) {
-                Ok(analysed) => {
-                    let page = stack.then_some(Page { stack: &stem, number: page });
-                    self.frame(file, &stem, page, analysed)?;
-                }
-                Err(reason) => progress.fail(&Error::input(file, reason)),
-            }
-        }
-        Ok(())
-    }
-
-    fn frame(&mut self, file: &Path, stem: &str, page: Option<Page<'_>>, analysed: Analysed<'_>) -> Result<()> {
-        let Analysed { image, segmentation: made, columns, figures } = analysed;
-        let name = page.map_or_else(|| stem.into(), |page| self.names.page(page));
-        let extra: Vec<Extra> = columns.into_iter().map(Extra::from).collect();
-        let mut item = Item::new(&name, &image, &made.mask, &made.found);
-        (item.file, item.page, item.pixel_size_um) = (Some(file), page, self.analysis.pixel_size_um());
-        item.extra = &extra;
-        self.results.frame(&item)?;
-        let objects = &made.found.objects;
-        let area: f64 = objects.iter().map(|object| f64::from(object.area())).sum();
-        self.lines.push(Line {
-            frame: name,
-            file: file.into(),
-            page: page.map_or(1, |page| page.number),
-            width: image.width(),
-            height: image.height(),
-            objects: objects.len(),
-            mean_area_px: (!objects.is_empty()).then(|| area / objects.len() as f64),
-            ms: made.elapsed.as_secs_f64() * 1000.0,
-            figures,
-        });
-        Ok(())
     }
 }

@@ -5,24 +5,27 @@
 //!   └────▶ drift ─────────────────────────────┴──▶ density ──────▶ figures per frame, totals
 //! ```
 //!
+//! Most steps need no other frame: those are [`Steps`], which several threads can take at the same time. What remembers the frames before is
+//! [`Analysis`], which takes frames in their order.
+//!
 //! Invariant: a step that is not asked for does nothing, so that without any a frame's result is [`segment`]'s. The alarms see the frame
 //! before it is corrected: a correction hides what they are for.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::correct::Corrector;
+use super::correct::{Corrector, RunningMedian};
 use super::density::{Density, Totals, Volume};
-use super::drift::{Alarm, Exposure, Watch};
+use super::drift::{Alarm, Exposure, Meter, Watch};
 use super::filter::Filter;
 use super::focus;
 use super::plane::Plane;
 use super::split::{self, split};
 use super::track::{self, Tracked, Tracker};
 use crate::engine::Engine;
-use crate::objects::Found;
 use crate::segment::{Segmentation, segment};
 use crate::source::Image;
 
@@ -56,9 +59,27 @@ impl Setup {
     }
 }
 
+/// The steps that need no other frame; a clone shares what it was made with.
+#[derive(Clone)]
+pub struct Steps {
+    setup: Arc<Setup>,
+    meter: Option<Meter>,
+}
+
+/// A frame after those steps.
+pub struct Seen<'i> {
+    image: Cow<'i, Image>,
+    segmentation: Segmentation,
+    light: Option<Exposure>,
+    /// Of the frame and of its objects.
+    focus: Option<(f64, Vec<f64>)>,
+}
+
 /// A measurement under way.
 pub struct Analysis {
-    setup: Setup,
+    steps: Steps,
+    background: Option<RunningMedian>,
+    watch: Option<Watch>,
     tracker: Option<Tracker>,
     totals: Totals,
 }
@@ -83,7 +104,7 @@ pub struct Analysed<'i> {
 }
 
 /// A frame in numbers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// Objects that count.
     pub objects: usize,
@@ -101,28 +122,79 @@ pub struct Figures {
     pub alarms: Vec<Alarm>,
 }
 
+impl Steps {
+    /// Takes them with `image`.
+    ///
+    /// # Errors
+    /// One sentence when the model or the blank frame does not go with `image`, or there are too many objects.
+    pub fn take<'i>(&self, engine: &mut dyn Engine, image: Cow<'i, Image>) -> Result<Seen<'i>, String> {
+        self.take_over(engine, image, None)
+    }
+
+    fn take_over<'i>(
+        &self,
+        engine: &mut dyn Engine,
+        image: Cow<'i, Image>,
+        background: Option<&mut RunningMedian>,
+    ) -> Result<Seen<'i>, String> {
+        let start = Instant::now();
+        let setup = &self.setup;
+        let light = self.meter.map(|meter| meter.read(&image));
+        let corrected = match setup.corrector.apply(&image, background)? {
+            Cow::Owned(corrected) => Some(corrected),
+            Cow::Borrowed(_) => None,
+        };
+        let image = corrected.map_or(image, Cow::Owned);
+        let mut made = segment(engine, &image)?;
+        if let Some(rules) = &setup.split {
+            made.found = split(made.found, &image, rules)?;
+        }
+        setup.filter.apply(&mut made.found, setup.pixel_size_um);
+        let focus = setup.figures.then(|| {
+            let plane = Plane::of(&image);
+            (focus::frame(&plane), focus::objects(&plane, &made.found.labels, &made.found.objects))
+        });
+        made.elapsed = start.elapsed();
+        Ok(Seen { image, segmentation: made, light, focus })
+    }
+}
+
 impl Analysis {
     /// Before the first frame.
-    pub fn new(setup: Setup) -> Self {
+    pub fn new(mut setup: Setup) -> Self {
+        let background = setup.corrector.background.take();
+        let watch = setup.watch.take();
         let tracker = setup.track.map(Tracker::new);
-        Analysis { setup, tracker, totals: Totals::default() }
+        let steps = Steps { meter: watch.as_ref().map(Watch::meter), setup: Arc::new(setup) };
+        Analysis { steps, background, watch, tracker, totals: Totals::default() }
+    }
+
+    /// The steps that need no other frame, unless all do because a running median comes before them.
+    pub fn steps(&self) -> Option<Steps> {
+        self.background.is_none().then(|| self.steps.clone())
+    }
+
+    /// What needs the frames before themselves, where their [`Figures`] are not enough for [`recall`](Self::recall).
+    pub fn remembers(&self) -> Option<&'static str> {
+        let median = self.background.as_ref().map(|_| "a running median");
+        median.or(self.tracker.as_ref().map(|_| "--track"))
     }
 
     /// Side of a pixel in the sample, in µm.
     pub fn pixel_size_um(&self) -> Option<f64> {
-        self.setup.pixel_size_um
+        self.steps.setup.pixel_size_um
     }
 
     /// The names of the columns that [`frame`](Self::frame) gives.
     pub fn columns(&self) -> impl Iterator<Item = &'static str> {
-        let focus = self.setup.figures.then_some(FOCUS);
+        let focus = self.steps.setup.figures.then_some(FOCUS);
         let track = self.tracker.is_some().then_some([TRACK, TRACK_FRAMES]);
         focus.into_iter().chain(track.into_iter().flatten())
     }
 
     /// Sums over the frames so far, if figures are wanted.
     pub fn totals(&self) -> Option<&Totals> {
-        self.setup.figures.then_some(&self.totals)
+        self.steps.setup.figures.then_some(&self.totals)
     }
 
     /// Makes of the next frame what is asked for.
@@ -130,53 +202,60 @@ impl Analysis {
     /// # Errors
     /// One sentence when the model or the blank frame does not go with `image`, or there are too many objects.
     pub fn frame<'i>(&mut self, engine: &mut dyn Engine, image: &'i Image) -> Result<Analysed<'i>, String> {
+        let seen = self.see(engine, Cow::Borrowed(image))?;
+        Ok(self.add(seen))
+    }
+
+    /// The first half of [`frame`](Self::frame).
+    ///
+    /// # Errors
+    /// Those of [`frame`](Self::frame).
+    pub fn see<'i>(&mut self, engine: &mut dyn Engine, image: Cow<'i, Image>) -> Result<Seen<'i>, String> {
+        self.steps.take_over(engine, image, self.background.as_mut())
+    }
+
+    /// The other half: what the frames before have to do with it. Frames come here in their order.
+    pub fn add<'i>(&mut self, seen: Seen<'i>) -> Analysed<'i> {
         let start = Instant::now();
-        let corrected = self.setup.corrector.apply(image)?;
-        let mut made = segment(engine, &corrected)?;
-        if let Some(rules) = &self.setup.split {
-            made.found = split(made.found, &corrected, rules)?;
-        }
-        self.setup.filter.apply(&mut made.found, self.setup.pixel_size_um);
-        let light = self.setup.watch.as_mut().map(|watch| watch.see(image));
+        let Seen { image, segmentation: mut made, light, focus } = seen;
+        let alarms = light.and_then(|light| Some(self.watch.as_mut()?.judge(&light)));
         let tracked = self.tracker.as_mut().map(|tracker| tracker.see(&made.found));
         let mut columns = Vec::new();
         let mut figures = None;
-        if self.setup.figures {
-            let plane = Plane::of(&corrected);
-            columns.push((FOCUS, focus::objects(&plane, &made.found.labels, &made.found.objects)));
-            figures = Some(self.figures(&made.found, &plane, light, tracked.as_deref()));
+        if let Some((focus, of_objects)) = focus {
+            columns.push((FOCUS, of_objects));
+            let new_objects = tracked.as_deref().map(new);
+            let figures = figures.insert(self.figures(&image, made.found.objects.len(), new_objects, focus));
+            (figures.exposure, figures.alarms) = (light, alarms.unwrap_or_default());
         }
         if let Some(tracked) = tracked {
             columns.push((TRACK, tracked.iter().map(|t| t.track.into()).collect()));
             columns.push((TRACK_FRAMES, tracked.iter().map(|t| t.frames.into()).collect()));
         }
-        made.elapsed = start.elapsed();
-        Ok(Analysed { image: corrected, segmentation: made, columns, figures })
+        made.elapsed += start.elapsed();
+        Analysed { image, segmentation: made, columns, figures }
     }
 
-    fn figures(
-        &mut self,
-        found: &Found,
-        plane: &Plane,
-        light: Option<(Exposure, Vec<Alarm>)>,
-        tracked: Option<&[Tracked]>,
-    ) -> Figures {
-        let objects = found.objects.len();
-        let new_objects = tracked.map(|tracked| tracked.iter().filter(|object| object.frames == 1).count());
-        let volume = self.setup.volume;
-        let volume_ml = volume.and_then(|v| v.of_frame(plane.height, plane.width, self.setup.pixel_size_um));
-        self.totals.add(new_objects.unwrap_or(objects) as u64, volume_ml);
-        let (exposure, alarms) = light.map_or((None, Vec::new()), |(exposure, alarms)| (Some(exposure), alarms));
-        Figures {
-            objects,
-            new_objects,
-            volume_ml,
-            density: volume_ml.map(|ml| Density::new(objects as u64, ml)),
-            focus: focus::frame(plane),
-            exposure,
-            alarms,
+    /// Takes note of a frame that was done before, where nothing [`remembers`](Self::remembers) more than its figures.
+    pub fn recall(&mut self, figures: &Figures) {
+        self.totals.add(figures.new_objects.unwrap_or(figures.objects) as u64, figures.volume_ml);
+        if let (Some(watch), Some(light)) = (&mut self.watch, &figures.exposure) {
+            watch.judge(light);
         }
     }
+
+    fn figures(&mut self, image: &Image, objects: usize, new_objects: Option<usize>, focus: f64) -> Figures {
+        let Setup { volume, pixel_size_um, .. } = *self.steps.setup;
+        let volume_ml = volume.and_then(|v| v.of_frame(image.height(), image.width(), pixel_size_um));
+        self.totals.add(new_objects.unwrap_or(objects) as u64, volume_ml);
+        let density = volume_ml.map(|ml| Density::new(objects as u64, ml));
+        Figures { objects, new_objects, volume_ml, density, focus, exposure: None, alarms: Vec::new() }
+    }
+}
+
+/// How many objects were never seen before.
+fn new(tracked: &[Tracked]) -> usize {
+    tracked.iter().filter(|object| object.frames == 1).count()
 }
 
 #[cfg(test)]

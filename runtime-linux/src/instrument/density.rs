@@ -1,6 +1,6 @@
 //! From counts to densities, with what chance alone would make of them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// µm³ in a mL.
 const UM3_PER_ML: f64 = 1e12;
@@ -28,7 +28,7 @@ impl Volume {
 }
 
 /// Objects per mL, and the interval that holds the sample's own density 95 times in 100 if objects are spread at random.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Density {
     /// The estimate.
     pub per_ml: f64,

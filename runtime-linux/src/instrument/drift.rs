@@ -4,7 +4,7 @@
 //! light most pixels are background, so their median hardly depends on what swims by. An alarm rises above its limit and falls below
 //! four fifths of it, so that a value at the limit does not make it flicker.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::profile::{Alarms, Illumination};
 use crate::source::{Channels, Histogram, Image};
@@ -13,7 +13,7 @@ use crate::source::{Channels, Histogram, Image};
 const HYSTERESIS: f64 = 0.8;
 
 /// The light of a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Exposure {
     /// The lamp's level, in the frame's units.
     pub brightness: f64,
@@ -51,7 +51,7 @@ impl Exposure {
 }
 
 /// What is wrong with the light.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Alarm {
     /// Brighter or darker than the reference.
@@ -118,10 +118,25 @@ impl Reference {
     }
 }
 
-/// The alarms of a run.
-pub struct Watch {
+/// How light is measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Meter {
     percentile: f64,
     bits: Option<u32>,
+}
+
+impl Meter {
+    /// The light of `image`, as the camera gave it.
+    pub fn read(&self, image: &Image) -> Exposure {
+        let depth = if matches!(image.samples(), crate::source::Samples::U8(_)) { 8 } else { 16 };
+        let bits = self.bits.map_or(depth, |bits| bits.min(depth));
+        Exposure::of(image, self.percentile, ((1_u32 << bits) - 1) as u16)
+    }
+}
+
+/// The alarms of a run.
+pub struct Watch {
+    meter: Meter,
     reference_frames: u32,
     brightness: Reference,
     red: Reference,
@@ -134,8 +149,7 @@ impl Watch {
     pub fn new(light: &Illumination, alarms: &Alarms, bits: Option<u32>) -> Self {
         let latch = |limit| Latch { limit, on: false };
         Watch {
-            percentile: light.percentile.0,
-            bits,
+            meter: Meter { percentile: light.percentile.0, bits },
             reference_frames: light.reference_frames,
             brightness: Reference::new(light.brightness.map(|v| v.0)),
             red: Reference::new(light.red_over_green.map(|v| v.0)),
@@ -151,13 +165,17 @@ impl Watch {
 
     /// The light of the next frame, as the camera gave it, and the alarms that are on.
     pub fn see(&mut self, image: &Image) -> (Exposure, Vec<Alarm>) {
-        let depth = if matches!(image.samples(), crate::source::Samples::U8(_)) { 8 } else { 16 };
-        let bits = self.bits.map_or(depth, |bits| bits.min(depth));
-        let exposure = Exposure::of(image, self.percentile, ((1_u32 << bits) - 1) as u16);
+        let exposure = self.meter.read(image);
         (exposure, self.judge(&exposure))
     }
 
-    fn judge(&mut self, exposure: &Exposure) -> Vec<Alarm> {
+    /// How light is measured.
+    pub(super) fn meter(&self) -> Meter {
+        self.meter
+    }
+
+    /// The alarms that are on, after the light of the next frame.
+    pub(super) fn judge(&mut self, exposure: &Exposure) -> Vec<Alarm> {
         let frames = self.reference_frames;
         let brightness = self.brightness.deviation(Some(exposure.brightness), frames);
         let red = self.red.deviation(exposure.red_over_green, frames);

@@ -21,7 +21,7 @@ pub mod profile;
 pub mod split;
 pub mod track;
 
-pub use analysis::{Analysed, Analysis, Column, Figures, Setup};
+pub use analysis::{Analysed, Analysis, Column, Figures, Seen, Setup, Steps};
 pub use density::Totals;
 pub use drift::Alarm;
 pub use options::Options;

@@ -71,6 +71,16 @@ impl Options {
         Ok(setup)
     }
 
+    /// The files that they name, and that the profile names: what is in them decides too.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when the profile cannot be used.
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        let profile = self.instrument.as_deref().map(Profile::open).transpose()?;
+        let blank = self.blank.clone().or(profile.and_then(|profile| profile.correction.blank));
+        Ok(self.instrument.clone().into_iter().chain(blank).collect())
+    }
+
     /// The pins of the instrument's board, if its profile names some.
     ///
     /// # Errors

@@ -62,6 +62,15 @@ impl Options {
         }
     }
 
+    /// For each of `jobs` machines that work at the same time: cores are shared among them, unless it was said how many threads to use.
+    pub fn shared_by(&self, jobs: NonZeroUsize) -> Self {
+        let share = || {
+            NonZeroUsize::new((cores::performance_cores().get() / jobs).min(MAX_THREADS)).unwrap_or(NonZeroUsize::MIN)
+        };
+        let threads = if jobs.get() > 1 { Some(self.threads.unwrap_or_else(share)) } else { self.threads };
+        Options { threads, ..self.clone() }
+    }
+
     /// The rule for strips.
     pub(super) fn rows(&self, threads: NonZeroUsize) -> Rows {
         match (self.strip, self.memory_budget) {

@@ -190,7 +190,7 @@ impl Temporary {
     /// An empty one in the folder of `path`, with the permissions of an ordinary file.
     pub fn for_path(path: &Path) -> Result<Self> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(PREFIX);
+        builder.prefix(PREFIX).rand_bytes(RANDOM);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -219,11 +219,29 @@ impl Seek for Temporary {
     }
 }
 
+/// Removes the temporary files and folders that a process left in `folder` when it was killed. Nobody else may be writing there.
+pub(super) fn remove_temporaries(folder: &Path) -> io::Result<()> {
+    for entry in folder.read_dir()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        if !random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric())) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// A temporary folder in `folder`, with the permissions of an ordinary one.
 #[cfg(feature = "zarr")]
 pub(super) fn temporary_folder(folder: &Path) -> io::Result<TempDir> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX);
+    builder.prefix(PREFIX).rand_bytes(RANDOM);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -232,7 +250,10 @@ pub(super) fn temporary_folder(folder: &Path) -> io::Result<TempDir> {
     builder.tempdir_in(folder)
 }
 
+/// What the names of temporaries begin with.
 const PREFIX: &str = ".microtome-";
+/// Random letters and digits in them.
+const RANDOM: usize = 6;
 
 #[cfg(test)]
 mod tests {

@@ -40,4 +40,10 @@ impl Format {
     pub const USUAL: [Format; 4] = [Format::Masks, Format::Labels, Format::Overlay, Format::Csv];
     /// What a recording keeps unless something else is asked for: nothing can be measured again without the frames.
     pub const RECORDED: [Format; 3] = [Format::Frames, Format::Labels, Format::Csv];
+
+    /// Whether a [`Journal`](super::Journal) is enough to complete it: a file per frame, or a table of lines. The archives over many frames
+    /// are not.
+    pub fn can_be_resumed(self) -> bool {
+        !matches!(self, Format::Ecotaxa | Format::Roi | Format::Coco)
+    }
 }

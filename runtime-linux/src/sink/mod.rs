@@ -6,6 +6,8 @@
 //!     what is known      computed once          rename
 //! ```
 //!
+//! What is under their names is what a [`Journal`] may know of, so that a run which was interrupted can be gone on with.
+//!
 //! A further format is a [`Format`], a module here and a line in `results.rs`; a further figure of core's is a line in `figures.rs`, and one that
 //! something else measures is an [`Extra`] of its frame: no writer has to change for either.
 
@@ -18,6 +20,7 @@ mod format;
 mod geojson;
 mod imagej;
 mod item;
+mod journal;
 mod lines;
 mod ome_tiff;
 #[cfg(feature = "zarr")]
@@ -32,6 +35,7 @@ pub use ecotaxa::Metadata;
 pub use figures::{Columns, Value};
 pub use format::Format;
 pub use item::{Extra, Item, Page};
+pub use journal::{Interrupted, Journal};
 pub use lines::{CsvLines, JsonLines};
 pub use overlay::{Stretch, encode as encode_overlay};
 pub use picture::{LabelFormat, frame, labels};

@@ -6,8 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::atomic::Target;
 use super::ecotaxa::{EcoTaxa, Metadata};
+use super::journal::{Entry, Journal, Tables};
 use super::table::Table;
 use super::{Batch, Columns, Format, Item, LabelFormat, coco, geojson, imagej, ome_tiff, overlay, picture};
 use crate::error::{Error, Result};
@@ -44,6 +48,16 @@ pub(super) trait Writer: Send {
     /// Takes a frame. After an error nothing more is asked of the writer.
     fn frame(&mut self, item: &Item<'_>, files: &mut Batch) -> Result<()>;
 
+    /// The file and the lines of the last frame, of a table.
+    fn last(&self) -> Option<(&str, &[u8])> {
+        None
+    }
+
+    /// Takes a frame's lines again.
+    fn again(&mut self, _: &Tables) -> Result<()> {
+        Ok(())
+    }
+
     /// Completes what goes over many frames.
     fn finish(self: Box<Self>, _: &mut Batch) -> Result<()> {
         Ok(())
@@ -79,6 +93,9 @@ pub struct Results {
     waiting: Batch,
     committed: Option<Instant>,
     failed: bool,
+    journal: Option<Journal>,
+    /// What the journal will say of the frames that wait.
+    notes: Vec<u8>,
 }
 
 impl Results {
@@ -98,7 +115,28 @@ impl Results {
             waiting: Batch::default(),
             committed: None,
             failed: false,
+            journal: None,
+            notes: Vec::new(),
         })
+    }
+
+    /// Outputs in `folder` that `journal` is kept of: those that it has are taken as done. `each` is told what was noted of them.
+    ///
+    /// # Errors
+    /// [`Error::Output`] when nothing can be written there, or the journal cannot be read.
+    pub fn journaled<N: DeserializeOwned>(
+        folder: &Path,
+        settings: &Settings,
+        mut journal: Journal,
+        mut each: impl FnMut(N),
+    ) -> Result<Self> {
+        let mut results = Self::open(folder, settings)?;
+        journal.replay(|Entry { note, tables }| {
+            each(note);
+            results.writers.iter_mut().try_for_each(|writer| writer.again(&tables))
+        })?;
+        results.journal = Some(journal);
+        Ok(results)
     }
 
     /// Writes a frame.
@@ -107,6 +145,14 @@ impl Results {
     /// [`Error::Output`], of a full disk for instance: nothing of this frame appears, the files of the frames before do, and the collections are
     /// lost; no further frame is taken. [`Error::Usage`] for a frame with a column that was not announced in [`Settings::columns`].
     pub fn frame(&mut self, item: &Item<'_>) -> Result<()> {
+        self.noted(item, &())
+    }
+
+    /// Writes a frame; if a journal is kept, it has `note` once the frame's files are on the disk.
+    ///
+    /// # Errors
+    /// Those of [`frame`](Self::frame).
+    pub fn noted(&mut self, item: &Item<'_>, note: &impl Serialize) -> Result<()> {
         if let Some(extra) = item.extra.iter().find(|extra| !self.columns.extra.contains(&extra.name)) {
             let known = self.columns.extra.join(", ");
             let (frame, column) = (item.name, &extra.name);
@@ -124,17 +170,36 @@ impl Results {
             return Err(error);
         }
         self.waiting.append(files);
+        if self.journal.is_some() {
+            let tables = self.writers.iter().filter_map(|writer| writer.last());
+            let tables = tables.map(|(name, lines)| (name.into(), String::from_utf8_lossy(lines).into_owned()));
+            self.notes.extend(Entry { note, tables: tables.collect() }.line());
+        }
         match self.committed {
             Some(at) if at.elapsed() < BETWEEN_COMMITS => Ok(()),
             _ => self.commit(),
         }
     }
 
-    /// Completes all files; returns the collections' paths.
+    /// Completes all files, and ends the journal; returns the collections' paths.
     ///
     /// # Errors
     /// [`Error::Output`]; nothing incomplete is left behind.
     pub fn finish(mut self) -> Result<Vec<PathBuf>> {
+        let paths = self.complete()?;
+        self.journal.take().map_or(Ok(()), Journal::end)?;
+        Ok(paths)
+    }
+
+    /// Completes the collections with the frames so far, and leaves the journal to go on with; returns their paths.
+    ///
+    /// # Errors
+    /// Those of [`finish`](Self::finish).
+    pub fn pause(mut self) -> Result<Vec<PathBuf>> {
+        self.complete()
+    }
+
+    fn complete(&mut self) -> Result<Vec<PathBuf>> {
         self.check()?;
         self.commit()?;
         let mut files = Batch::default();
@@ -151,7 +216,11 @@ impl Results {
     /// # Errors
     /// [`Error::Output`]; those files are lost then.
     pub fn commit(&mut self) -> Result<()> {
-        let done = std::mem::take(&mut self.waiting).commit();
+        let mut done = std::mem::take(&mut self.waiting).commit();
+        let notes = std::mem::take(&mut self.notes);
+        if let (Some(journal), Ok(())) = (&mut self.journal, &done) {
+            done = journal.append(&notes);
+        }
         self.committed = Some(Instant::now());
         done
     }
@@ -168,6 +237,9 @@ impl Drop for Results {
     fn drop(&mut self) {
         // Whoever drops results unfinished has an error of their own; complete frames are kept all the same.
         let _ = self.commit();
+        if let Some(journal) = self.journal.take().filter(|journal| !journal.has_frames()) {
+            let _ = journal.end();
+        }
     }
 }
 

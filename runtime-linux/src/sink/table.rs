@@ -4,6 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::atomic::Temporary;
+use super::journal::Tables;
 use super::lines::json_lines;
 use super::results::Writer;
 use super::{Batch, Columns, Item};
@@ -18,9 +19,19 @@ pub(super) struct Table {
     writer: BufWriter<Temporary>,
     columns: Columns,
     lines: Lines,
+    /// Those of the last frame.
+    last: Vec<u8>,
 }
 
 impl Table {
+    fn name(&self) -> &str {
+        self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    fn append(&mut self, lines: &[u8]) -> Result<()> {
+        self.writer.write_all(lines).map_err(|e| Error::output(&self.path, e))
+    }
+
     pub fn csv(path: &Path, columns: Columns) -> Result<Self> {
         let first = header(&columns);
         Self::new(path, columns, &first, rows)
@@ -33,13 +44,27 @@ impl Table {
     fn new(path: &Path, columns: Columns, header: &[u8], lines: Lines) -> Result<Self> {
         let mut writer = BufWriter::new(Temporary::for_path(path)?);
         writer.write_all(header).map_err(|e| Error::output(path, e))?;
-        Ok(Table { path: path.into(), writer, columns, lines })
+        Ok(Table { path: path.into(), writer, columns, lines, last: Vec::new() })
     }
 }
 
 impl Writer for Table {
     fn frame(&mut self, item: &Item<'_>, _: &mut Batch) -> Result<()> {
-        self.writer.write_all(&(self.lines)(&self.columns, item)).map_err(|e| Error::output(&self.path, e))
+        let lines = (self.lines)(&self.columns, item);
+        self.append(&lines)?;
+        self.last = lines;
+        Ok(())
+    }
+
+    fn last(&self) -> Option<(&str, &[u8])> {
+        Some((self.name(), &self.last))
+    }
+
+    fn again(&mut self, tables: &Tables) -> Result<()> {
+        match tables.get(self.name()).cloned() {
+            Some(lines) => self.append(lines.as_bytes()),
+            None => Ok(()),
+        }
     }
 
     fn finish(self: Box<Self>, files: &mut Batch) -> Result<()> {

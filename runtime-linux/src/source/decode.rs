@@ -1,13 +1,13 @@
 //! Decoding files to frames.
 //!
-//! PNG and JPEG files hold one frame; a TIFF holds one per page, decoded only when its turn comes, so a stack of any length needs
+//! PNG and JPEG files hold one frame; a TIFF holds one per page. A frame is decoded only when its turn comes, so a stack of any length needs
 //! the memory of a page. What a file is follows from its first bytes, not its name. Alpha is dropped: a camera has none.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use image::DynamicImage;
+use image::{DynamicImage, ImageReader};
 use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::Tag;
@@ -25,7 +25,7 @@ pub struct Pages {
 }
 
 enum Reader {
-    Picture(Box<DynamicImage>),
+    Picture(Box<ImageReader<BufReader<File>>>),
     Stack(Box<Decoder<BufReader<File>>>),
     End,
 }
@@ -33,7 +33,7 @@ enum Reader {
 /// Opens the image or stack at `path`.
 ///
 /// # Errors
-/// When the file cannot be read or is none of PNG, JPEG and TIFF. Errors inside a page of a stack come from the iterator.
+/// When the file cannot be read or is none of PNG, JPEG and TIFF. Errors inside a frame come from the iterator.
 pub fn open(path: &Path) -> Result<Pages> {
     let bad = |e: &dyn std::fmt::Display| Error::input(path, e);
     let mut file = BufReader::new(File::open(path).map_err(|e| bad(&e))?);
@@ -42,11 +42,11 @@ pub fn open(path: &Path) -> Result<Pages> {
     let reader = if is_tiff {
         Reader::Stack(Box::new(Decoder::new(file).map_err(|e| bad(&e))?))
     } else {
-        let reader = image::ImageReader::new(file).with_guessed_format().map_err(|e| bad(&e))?;
+        let reader = ImageReader::new(file).with_guessed_format().map_err(|e| bad(&e))?;
         if reader.format().is_none() {
             return Err(Error::input(path, "not an image (expected PNG, JPEG or TIFF)"));
         }
-        Reader::Picture(Box::new(reader.decode().map_err(|e| bad(&e))?))
+        Reader::Picture(Box::new(reader))
     };
     Ok(Pages { path: path.into(), reader, next: 0 })
 }
@@ -58,6 +58,26 @@ impl Pages {
             Reader::Picture(_) => true,
             Reader::Stack(decoder) => self.next == 0 || decoder.more_images(),
             Reader::End => false,
+        }
+    }
+
+    /// Passes over the next frame without decoding it.
+    pub fn pass(&mut self) {
+        match &mut self.reader {
+            // An error here is one that the following page meets too.
+            Reader::Stack(decoder) if self.next > 0 => _ = decoder.next_image(),
+            Reader::Stack(_) | Reader::End => {}
+            Reader::Picture(_) => self.reader = Reader::End,
+        }
+        self.next += 1;
+    }
+
+    /// How many frames follow the ones handed out so far. Of a stack every directory is read, and no pixel.
+    pub fn left(&self) -> usize {
+        match &self.reader {
+            Reader::Picture(_) => 1,
+            Reader::End => 0,
+            Reader::Stack(_) => pages(&self.path).saturating_sub(self.next),
         }
     }
 
@@ -78,7 +98,10 @@ impl Iterator for Pages {
         }
         let page = match std::mem::replace(&mut self.reader, Reader::End) {
             Reader::End => return None,
-            Reader::Picture(picture) => from_picture(*picture).map_err(|e| self.page_error(e)),
+            Reader::Picture(picture) => {
+                let decoded = picture.decode().map_err(|e| e.to_string());
+                decoded.and_then(from_picture).map_err(|e| self.page_error(e))
+            }
             Reader::Stack(mut decoder) => {
                 let found = if self.next > 0 { decoder.next_image().map_err(|e| e.to_string()) } else { Ok(()) };
                 // Without a readable directory nothing tells where further pages are.
@@ -95,6 +118,17 @@ impl Iterator for Pages {
         self.next += 1;
         Some(page)
     }
+}
+
+/// The pages of a stack, as far as they can be reached.
+fn pages(path: &Path) -> usize {
+    let decoder = File::open(path).ok().and_then(|file| Decoder::new(BufReader::new(file)).ok());
+    let Some(mut decoder) = decoder else { return 0 };
+    let mut pages = 1;
+    while decoder.more_images() && decoder.next_image().is_ok() {
+        pages += 1;
+    }
+    pages
 }
 
 fn from_picture(picture: DynamicImage) -> Result<Image, String> {
@@ -208,6 +242,14 @@ mod tests {
             found[1].as_ref().unwrap(),
             &Image::new(2, 1, Channels::Rgb, Samples::U8(vec![1, 2, 3, 4, 5, 6])).unwrap()
         );
+        let mut rest = open(&path).unwrap();
+        assert_eq!(rest.left(), 4);
+        rest.pass();
+        rest.pass();
+        assert_eq!(rest.left(), 2);
+        assert!(rest.next().unwrap().is_err());
+        assert_eq!(&rest.next().unwrap().unwrap(), found[3].as_ref().unwrap());
+        assert!(rest.next().is_none());
         let message = found[2].as_ref().unwrap_err().to_string();
         assert!(message.contains("page 3: Gray(32) samples"), "{message}");
         assert_eq!(found[3].as_ref().unwrap(), &Image::new(1, 1, Channels::Rgb, Samples::U16(vec![7, 8, 9])).unwrap());

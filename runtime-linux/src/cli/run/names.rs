@@ -3,8 +3,6 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::sink::Page;
-
 /// Names that outputs have.
 #[derive(Default)]
 pub(super) struct Names(HashSet<String>);
@@ -16,8 +14,8 @@ impl Names {
     }
 
     /// A name for the outputs of one page.
-    pub fn page(&mut self, page: Page<'_>) -> String {
-        self.unique(format!("{}_p{:04}", page.stack, page.number))
+    pub fn page(&mut self, stack: &str, number: usize) -> String {
+        self.unique(format!("{stack}_p{number:04}"))
     }
 
     fn unique(&mut self, wanted: String) -> String {

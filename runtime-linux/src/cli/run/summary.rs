@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::say;
 use crate::error::Result;
 use crate::instrument::{Alarm, Figures, Totals};
 
 /// What was found in one frame.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Line {
     pub frame: String,
     pub file: PathBuf,

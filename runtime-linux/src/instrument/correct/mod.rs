@@ -22,16 +22,21 @@ pub struct Corrector {
 }
 
 impl Corrector {
-    /// `image`, corrected; as it is where there is nothing to correct, or not known yet.
+    /// `image`, corrected; as it is where there is nothing to correct, or not known yet. The background is the caller's: it remembers frames,
+    /// and this is shared among threads.
     ///
     /// # Errors
     /// One sentence when the blank frame is of another size than `image`.
-    pub fn apply<'i>(&mut self, image: &'i Image) -> Result<Cow<'i, Image>, String> {
+    pub(super) fn apply<'i>(
+        &self,
+        image: &'i Image,
+        background: Option<&mut RunningMedian>,
+    ) -> Result<Cow<'i, Image>, String> {
         let mut frame = Cow::Borrowed(image);
         if let Some(flat) = &self.flat {
             frame = Cow::Owned(flat.apply(&frame)?);
         }
-        if let Some(background) = &mut self.background
+        if let Some(background) = background
             && let Some(corrected) = background.apply(&frame)
         {
             frame = Cow::Owned(corrected);
