@@ -2,6 +2,7 @@
 //!
 //! Every step sets up what it needs, or says exactly what to install; none is skipped silently.
 
+mod apt;
 mod bench;
 mod firmware;
 mod guest;

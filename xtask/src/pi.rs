@@ -4,9 +4,9 @@
 //! from here, outside the guest, on the pins of the emulated chip.
 
 mod checks;
-mod debian;
+pub mod debian;
 mod guest;
-mod initramfs;
+pub mod initramfs;
 
 use std::path::{Path, PathBuf};
 

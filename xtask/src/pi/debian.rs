@@ -1,13 +1,13 @@
 //! What of Debian boots in the guest: the kernel's arm64 package and a static busybox.
 //!
-//! They come by apt, checked against Debian's keys, but in a folder of their own: the machine's packages are not touched. What is in the
-//! folder once is not asked for again.
+//! What is in the folder once is not asked for again.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
+
+use crate::apt;
 
 /// The files that boot.
 pub struct Debian {
@@ -20,12 +20,6 @@ pub struct Debian {
     /// Kernel modules, in the order in which they are loaded.
     pub modules: Vec<PathBuf>,
 }
-
-/// The release whose kernel is booted.
-const SUITE: &str = "bookworm";
-
-/// Debian's keys, which its own systems have.
-const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// The camera and what it needs, in order; and the watchdog, by which the chip is switched off.
 const MODULES: [&str; 13] = [
@@ -65,71 +59,25 @@ pub fn fetch(sh: &Shell, folder: &Path) -> Result<Debian> {
 }
 
 fn download(sh: &Shell, folder: &Path, root: &Path) -> Result<()> {
-    for program in ["apt-get", "dpkg-deb", "tar"] {
-        ensure!(cmd!(sh, "which {program}").quiet().ignore_stdout().run().is_ok(), "{program} is missing");
-    }
-    ensure!(Path::new(KEYS).exists(), "{KEYS} is missing\ninstall with: sudo apt-get install debian-archive-keyring");
-    sh.remove_path(folder)?;
+    let _apt = apt::begin(sh, folder)?;
     let packages = folder.join("packages");
-    for part in ["state/lists/partial", "cache/archives/partial", "etc/preferences.d", "packages"] {
-        sh.create_dir(folder.join(part))?;
-    }
-    sh.write_file(folder.join("status"), "")?;
-    sh.write_file(
-        folder.join("etc/sources.list"),
-        format!("deb [signed-by={KEYS}] http://deb.debian.org/debian {SUITE} main\n"),
-    )?;
-    let config = folder.join("apt.conf");
-    sh.write_file(&config, settings(folder))?;
-    let _config = sh.push_env("APT_CONFIG", &config);
-    cmd!(sh, "apt-get update -qq -o APT::Update::Error-Mode=any").run()?;
+    sh.create_dir(&packages)?;
     let newest = cmd!(sh, "apt-cache depends linux-image-arm64").quiet().read()?;
     let kernel =
         newest.lines().find_map(|line| line.trim().strip_prefix("Depends: ")).context("no kernel is offered")?;
     let _folder = sh.push_dir(&packages);
     cmd!(sh, "apt-get download -qq {kernel} busybox-static").run()?;
     let wanted = MODULES.map(|name| format!("*/{name}.ko"));
-    let wanted: Vec<&str> = ["*/vmlinuz-*", "*/bcm2837-rpi-3-b.dtb", "./bin/busybox"]
+    // Whole, the kernel's package is 350 MB.
+    let wanted: Vec<&str> = ["--wildcards", "*/vmlinuz-*", "*/bcm2837-rpi-3-b.dtb", "./bin/busybox"]
         .into_iter()
         .chain(wanted.iter().map(String::as_str))
         .collect();
     for package in sh.read_dir(&packages)? {
-        unpack(&package, root, &wanted)?;
+        // Each package lacks what is in the other; what is really missing is missed in `fetch`.
+        apt::unpack(&package, root, &wanted)?;
     }
     sh.remove_path(&packages)?;
-    Ok(())
-}
-
-/// An apt that knows nothing of this machine but how to reach the network.
-fn settings(folder: &Path) -> String {
-    let folder = folder.display();
-    format!(
-        "APT::Architecture \"arm64\";\nAPT::Architectures {{ \"arm64\"; }};\nAPT::Sandbox::User \"\";\n\
-         Dir::Etc \"{folder}/etc\";\nDir::Etc::parts \"/etc/apt/apt.conf.d\";\nDir::Etc::sourceparts \"-\";\n\
-         Dir::State \"{folder}/state\";\nDir::State::status \"{folder}/status\";\nDir::Cache \"{folder}/cache\";\n"
-    )
-}
-
-/// Takes out of a package what is wanted of it: whole, the kernel's is 350 MB.
-fn unpack(package: &Path, root: &Path, wanted: &[&str]) -> Result<()> {
-    std::fs::create_dir_all(root)?;
-    let mut archive = Command::new("dpkg-deb")
-        .arg("--fsys-tarfile")
-        .arg(package)
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("dpkg-deb")?;
-    let stream = archive.stdout.take().context("dpkg-deb has no output")?;
-    // tar complains of patterns that are in another package; what is really missing is missed in `fetch`.
-    Command::new("tar")
-        .args(["-x", "--wildcards", "-C"])
-        .arg(root)
-        .args(wanted)
-        .stdin(stream)
-        .stderr(Stdio::null())
-        .status()
-        .context("tar")?;
-    ensure!(archive.wait()?.success(), "{} cannot be unpacked", package.display());
     Ok(())
 }
 
