@@ -7,6 +7,7 @@ mod bench;
 mod firmware;
 mod guest;
 mod openmv;
+mod package;
 mod page;
 mod pi;
 mod qemu;
@@ -52,6 +53,8 @@ enum Command {
     Page(page::Build),
     /// `microtome serve` for many frames, with a page open: rate, latency and memory go on record.
     Soak(soak::Arguments),
+    /// The Debian package for arm64: built, looked over, and installed, used and purged in an emulated Debian.
+    Package,
     /// Measurements beside the peers; see benches/README.md.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -90,6 +93,7 @@ fn main() -> Result<()> {
         Command::Zoo => steps::zoo(&sh)?,
         Command::Page(build) => page::page(&sh, build)?,
         Command::Soak(arguments) => soak::soak(&sh, &arguments)?,
+        Command::Package => package::package(&sh)?,
         Command::Bench(what) => bench::bench(&sh, &what)?,
         Command::Qemu(options) => std::process::exit(qemu::run(&options)?),
     }

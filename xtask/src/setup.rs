@@ -29,6 +29,11 @@ pub const NPM: Tool = Tool { program: "npm", package: "npm" };
 pub const GCC_AARCH64: Tool =
     Tool { program: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" };
 
+/// Archives a root for the kernel.
+pub const CPIO: Tool = Tool { program: "cpio", package: "cpio" };
+/// Looks over Debian packages.
+pub const LINTIAN: Tool = Tool { program: "lintian", package: "lintian" };
+
 /// A broker to publish to.
 pub const MOSQUITTO: Tool = Tool { program: "mosquitto", package: "mosquitto" };
 
@@ -56,6 +61,14 @@ pub fn tools(sh: &Shell, tools: &[Tool]) -> Result<()> {
     cmd!(sh, "apt-get update -qq").run()?;
     cmd!(sh, "apt-get install -y -qq --no-install-recommends {packages...}").ignore_stdout().run()?;
     Ok(())
+}
+
+/// Makes sure of cargo-deb, which makes Debian packages.
+pub fn cargo_deb(sh: &Shell) -> Result<()> {
+    if has(sh, "cargo-deb") {
+        return Ok(());
+    }
+    cmd!(sh, "cargo install --quiet --locked cargo-deb").run().context("this step needs cargo-deb")
 }
 
 /// Makes sure that Rust can compile for the targets.
