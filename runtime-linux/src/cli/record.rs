@@ -18,8 +18,7 @@ use crate::error::{Error, Result};
 use crate::instrument::{self, Analysis};
 use crate::live::{About, Pipeline, Worker};
 use crate::machine::{self, Machine};
-use crate::record::{Due, Identity, Recording};
-use crate::sink::{Columns, Format, Metadata, Settings};
+use crate::record::{self, Due, Identity, Recording};
 
 /// Arguments of `microtome record`.
 #[derive(clap::Args)]
@@ -46,12 +45,8 @@ pub struct Args {
     /// Go on with the recording in the folder, after a power cut for instance; begin one where there is none
     #[arg(long)]
     resume: bool,
-    /// What to keep, separated by commas
-    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', default_values_t = Format::RECORDED)]
-    format: Vec<Format>,
-    /// For --format ecotaxa: a TOML file with what is known of the sample, under the names of EcoTaxa's columns
-    #[arg(long, value_name = "FILE")]
-    metadata: Option<PathBuf>,
+    #[command(flatten)]
+    keep: record::Options,
     #[command(flatten)]
     instrument: instrument::Options,
     #[command(flatten)]
@@ -76,16 +71,14 @@ pub fn record(args: &Args) -> Result<Outcome> {
     let due = args.due(&stop)?;
     let machine = Arc::new(Machine::new(&args.machine)?);
     let analysis = Analysis::new(args.instrument.setup()?.watched());
-    let metadata = args.metadata.as_deref().map(Metadata::read).transpose()?.unwrap_or_default();
+    let keep = args.keep.keep()?;
     make_folder(&args.out)?;
     let (kept, told) = channel();
-    let (folder, model, options, formats) =
-        (args.out.clone(), args.model.clone(), args.options.clone(), args.format.clone());
+    let (folder, model, options) = (args.out.clone(), args.model.clone(), args.options.clone());
     let (resume, most) = (args.resume, args.frames.map_or(u64::MAX, NonZeroU64::get));
     let pipeline = Pipeline::start(args.camera.clone().feed()?, move || {
         let mut worker = Worker::new(machine, model, &options, analysis)?;
-        let columns = Columns { time: true, extra: worker.analysis().columns().map(String::from).collect() };
-        let settings = Settings { formats, classes: worker.model().classes.clone(), columns, metadata };
+        let settings = keep.of(&worker);
         let identity = Identity::new(worker.model(), &settings);
         let recording = Recording::open(&folder, &settings, &identity, due, resume)?.at_most(most);
         // Whoever waits for it waits for this closure too.

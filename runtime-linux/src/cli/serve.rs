@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::instrument::{self, Analysis};
 use crate::live::{Pipeline, Worker};
 use crate::machine::{self, Machine};
+use crate::record;
 use crate::serve::{Models, Parts, Recordings, Server, Station, Token, light, recordings};
-use crate::sink::{Format, Metadata};
 
 /// Arguments of `microtome serve`.
 #[derive(clap::Args)]
@@ -33,12 +33,8 @@ pub struct Args {
     /// Folder for recordings
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What recordings keep, separated by commas
-    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', default_values_t = Format::RECORDED)]
-    format: Vec<Format>,
-    /// For --format ecotaxa: a TOML file with what is known of the sample, under the names of EcoTaxa's columns
-    #[arg(long, value_name = "FILE")]
-    metadata: Option<PathBuf>,
+    #[command(flatten)]
+    keep: record::Options,
     #[command(flatten)]
     instrument: instrument::Options,
     #[command(flatten)]
@@ -55,8 +51,7 @@ pub fn serve(args: &Args) -> Result<Outcome> {
     let setup = args.instrument.setup()?.watched();
     let pixel_size_um = setup.pixel_size_um;
     let analysis = Analysis::new(setup);
-    let metadata = args.metadata.as_deref().map(Metadata::read).transpose()?.unwrap_or_default();
-    let recordings = Recordings::new(args.out.clone(), recordings::factory(args.format.clone(), metadata))?;
+    let recordings = Recordings::new(args.out.clone(), recordings::factory(args.keep.keep()?))?;
     let machine = Arc::new(Machine::new(&args.machine)?);
     let (model, options) = (args.model.clone(), args.options.clone());
     let worker = move || Worker::new(machine, model, &options, analysis);

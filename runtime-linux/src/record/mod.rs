@@ -13,7 +13,9 @@
 
 mod due;
 mod journal;
+mod options;
 mod recording;
 
 pub use due::Due;
+pub use options::{Keep, Options};
 pub use recording::{Identity, Recording};

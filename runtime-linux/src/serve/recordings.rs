@@ -11,18 +11,15 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::live::{Recorder, Worker};
-use crate::record::{Due, Identity, Recording};
-use crate::sink::{Columns, Format, Metadata, Settings};
+use crate::record::{Due, Identity, Keep, Recording};
 
 /// Makes a recorder of what a worker does, into a folder that is there.
 pub type RecorderFactory = Box<dyn Fn(&Path, &Worker) -> Result<Box<dyn Recorder>> + Send + Sync>;
 
 /// A factory of recordings of every frame.
-pub fn factory(formats: Vec<Format>, metadata: Metadata) -> RecorderFactory {
+pub fn factory(keep: Keep) -> RecorderFactory {
     Box::new(move |folder, worker| {
-        let columns = Columns { time: true, extra: worker.analysis().columns().map(String::from).collect() };
-        let (formats, metadata, classes) = (formats.clone(), metadata.clone(), worker.model().classes.clone());
-        let settings = Settings { formats, classes, columns, metadata };
+        let settings = keep.of(worker);
         let identity = Identity::new(worker.model(), &settings);
         Ok(Box::new(Recording::open(folder, &settings, &identity, Due::Always, false)?))
     })
@@ -149,6 +146,7 @@ mod tests {
     use crate::engine::Options;
     use crate::instrument::{Analysis, Setup};
     use crate::machine::{Machine, Rows};
+    use crate::sink::Format;
 
     fn worker() -> Worker {
         let machine = Machine::of(Kernel::best(), NonZeroUsize::MIN, Rows::Exactly(1)).unwrap();
@@ -156,7 +154,7 @@ mod tests {
     }
 
     fn recordings(folder: Option<PathBuf>) -> Recordings {
-        Recordings::new(folder, factory(vec![Format::Csv], Metadata::default())).unwrap()
+        Recordings::new(folder, factory(Keep { formats: vec![Format::Csv], ..Keep::default() })).unwrap()
     }
 
     #[test]

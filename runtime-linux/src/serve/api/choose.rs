@@ -147,7 +147,7 @@ mod tests {
         let worker = move || Worker::new(machine, None, &engine::Options::default(), Analysis::new(Setup::default()));
         let pipeline = Pipeline::start(camera.feed().unwrap(), worker).unwrap();
         let models = Models::new(None, None, engine::Options::default()).unwrap();
-        let recordings = Recordings::new(None, factory(Vec::new(), crate::sink::Metadata::default())).unwrap();
+        let recordings = Recordings::new(None, factory(crate::record::Keep::default())).unwrap();
         State(Arc::new(Station::new(Parts { pipeline, models, recordings, light, pixel_size_um: None })))
     }
 
