@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use super::live::tell_changes;
 use super::{Outcome, say, signals};
-use crate::camera;
+use crate::camera::{self, State};
 use crate::engine::Options;
 use crate::error::Result;
 use crate::instrument::{self, Analysis};
@@ -59,6 +62,24 @@ pub fn serve(args: &Args) -> Result<Outcome> {
     let light = light::open(args.instrument.pins()?.as_ref());
     let parts = Parts { pipeline, models, recordings, light, pixel_size_um };
     say(format_args!("serving {}", server.url()))?;
-    server.run(Arc::new(Station::new(parts)), &stop)?;
+    let station = Arc::new(Station::new(parts));
+    std::thread::scope(|scope| {
+        scope.spawn(|| watch(&station, &stop));
+        let served = server.run(Arc::clone(&station), &stop);
+        stop.store(true, Ordering::Relaxed);
+        served
+    })?;
     Ok(Outcome::Done)
+}
+
+/// Between two looks at the camera.
+const GLANCE: Duration = Duration::from_millis(200);
+
+/// Tells what becomes of the camera: in a service's journal there is no page to look at.
+fn watch(station: &Station, stop: &AtomicBool) {
+    let mut before = State::Opening;
+    while !stop.load(Ordering::Relaxed) {
+        tell_changes(&station.camera(), &mut before);
+        std::thread::sleep(GLANCE);
+    }
 }

@@ -12,6 +12,7 @@ use super::publisher::Published;
 use super::recordings::Recordings;
 use super::refusal::Refusal;
 use super::run::Run;
+use crate::camera::State;
 use crate::error::Result;
 use crate::live::{About, Alarm, Pipeline, Worker};
 
@@ -142,6 +143,11 @@ impl Station {
     fn restart(&self, chosen: Chosen) {
         *self.lock() = chosen;
         *self.run() = Run::default();
+    }
+
+    /// How the camera is.
+    pub fn camera(&self) -> State {
+        self.pipeline.status().camera
     }
 
     /// How all is.
