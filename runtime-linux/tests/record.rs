@@ -142,3 +142,23 @@ fn a_full_disk_is_said_and_what_was_kept_stays() {
     let lines = std::fs::read_to_string(dir.path().join("objects.csv")).unwrap().lines().count() as u64 - 1;
     assert!(!frames.is_empty() && lines == frames.iter().map(|(_, _, objects)| objects).sum::<u64>());
 }
+
+#[test]
+fn other_files_in_the_folder_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let [photo, numbered] = ["20261126-photo.png", "000002-mine.png"].map(|name| dir.path().join(name));
+    std::fs::write(&photo, "mine").unwrap();
+    std::fs::write(&numbered, "mine").unwrap();
+    std::fs::write(dir.path().join("objects.csv"), "of a run\n").unwrap();
+    for more in [&["--frames", "1"][..], &["--frames", "1", "--resume"]] {
+        let (code, said) = done(record(dir.path(), more));
+        assert!(code == Some(2) && said.contains("objects.csv"), "{code:?} {said}");
+        assert_eq!(std::fs::read_to_string(dir.path().join("objects.csv")).unwrap(), "of a run\n");
+    }
+    std::fs::remove_file(dir.path().join("objects.csv")).unwrap();
+    assert_eq!(done(record(dir.path(), &["--frames", "1"])).0, Some(0));
+    assert!(photo.exists() && numbered.exists());
+    // In a recording, a frame's number after the last finished one is the mark of a power cut.
+    assert_eq!(done(record(dir.path(), &["--frames", "2", "--resume"])).0, Some(0));
+    assert!(photo.exists());
+}

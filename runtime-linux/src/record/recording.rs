@@ -26,6 +26,9 @@ const DIGITS: usize = 6;
 /// Finished frames are on the disk after so long at the latest; waiting for it after each would wear out an SD card.
 const COMMIT: Duration = Duration::from_secs(1);
 
+/// And so many frames are not on the disk yet at most: what a power cut can leave of them is known by their numbers.
+const PENDING: usize = 1000;
+
 /// What a recording is of. It goes on only with the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
@@ -89,6 +92,7 @@ impl Recording {
     /// written.
     pub fn open(folder: &Path, settings: &Settings, identity: &Identity, due: Due, resume: bool) -> Result<Self> {
         let there = Identity::read(&folder.join(IDENTITY))?;
+        let goes_on = there.is_some();
         match there {
             Some(_) if !resume => {
                 let folder = folder.display();
@@ -106,6 +110,13 @@ impl Recording {
             }
             Some(_) => {}
             None => {
+                // Nothing here is ours to go on with, or to take back.
+                if let Some(name) = [JOURNAL, CSV, JSONL].into_iter().find(|name| folder.join(name).exists()) {
+                    let folder = folder.display();
+                    return Err(Error::usage(format!(
+                        "{folder} has a {name} that is no recording's (expected another folder)"
+                    )));
+                }
                 let text = serde_json::to_vec_pretty(identity).map_err(Error::usage)?;
                 write_whole(&folder.join(IDENTITY), |w| w.write_all(&text))?;
             }
@@ -118,7 +129,9 @@ impl Recording {
             .filter(|(format, _)| has(*format))
             .map(|(_, name)| name)
             .collect();
-        take_back(folder, &tables, last.as_ref())?;
+        if goes_on {
+            take_back(folder, &tables, last.as_ref())?;
+        }
         let columns = settings.columns.clone();
         let csv = has(Format::Csv).then(|| CsvLines::append_to(&folder.join(CSV), columns.clone())).transpose()?;
         let jsonl = has(Format::Jsonl).then(|| JsonLines::append_to(&folder.join(JSONL), columns)).transpose()?;
@@ -197,7 +210,7 @@ impl Recorder for Recording {
         });
         self.number = number;
         self.kept.store(number, Ordering::Relaxed);
-        if self.committed.elapsed() >= COMMIT {
+        if self.committed.elapsed() >= COMMIT || self.pending.len() >= PENDING {
             self.commit()?;
         }
         Ok(())
@@ -223,11 +236,16 @@ fn take_back(folder: &Path, tables: &[&str], last: Option<&Entry>) -> Result<()>
         }
     }
     let number = last.map_or(0, |last| last.number);
+    let unfinished = number + 1..=number + PENDING as u64;
     let entries = std::fs::read_dir(folder).map_err(|e| Error::output(folder, e))?;
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let found = name.split_once('-').filter(|(digits, _)| digits.len() >= DIGITS);
-        if found.and_then(|(digits, _)| digits.parse().ok()).is_some_and(|found: u64| found > number) {
+        // Numbers as they are written here: a date in a name is none.
+        let found = name.split_once('-').and_then(|(digits, _)| {
+            let found: u64 = digits.parse().ok()?;
+            (format!("{found:0DIGITS$}") == digits).then_some(found)
+        });
+        if found.is_some_and(|found| unfinished.contains(&found)) {
             let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
             removed.map_err(|e| Error::output(&path, e))?;
         }
