@@ -19,6 +19,7 @@
 //! | `choose`, `equalize`, `bench` | which quantization serves the outputs best: what is tried, and where it is tried |
 //! | [`compiler`], [`options`] | the whole way, what it is asked, and what it tells on the way |
 //! | [`measure`], [`quality`], [`report`] | what it was worth: against float, value by value, output by output, in words |
+//! | [`profile`] | where the time goes of what tract runs |
 //! | [`halve`] | weights in 16 bits, for what runs in float |
 //! | [`islands`] | models that no plan can hold whole: int8 where it pays, the rest in float by tract |
 //!
@@ -59,6 +60,7 @@ pub mod lower;
 pub mod measure;
 pub mod model;
 pub mod options;
+pub mod profile;
 pub mod quality;
 pub mod quantize;
 pub mod report;

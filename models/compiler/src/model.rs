@@ -60,7 +60,7 @@ pub struct Port {
     pub shape: Vec<Option<usize>>,
 }
 
-type Runnable = Arc<TypedRunnableModel>;
+pub(crate) type Runnable = Arc<TypedRunnableModel>;
 
 /// An ONNX model.
 pub struct Model {
@@ -203,19 +203,24 @@ impl Model {
     /// # Errors
     /// tract cannot run the model on inputs of these shapes.
     pub fn run_float(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        let runnable = self.runnable(inputs)?;
+        run(&runnable, inputs)?.iter().map(real).collect()
+    }
+
+    /// The optimized model for inputs of these shapes, which is kept.
+    pub(crate) fn runnable(&self, inputs: &[Tensor]) -> Result<Runnable> {
         let shapes: Vec<Vec<usize>> = inputs.iter().map(|t| t.shape.clone()).collect();
         let kept = self.ready.lock().ok().and_then(|ready| ready.clone());
-        let runnable = match kept {
-            Some((of, runnable)) if of == shapes => runnable,
+        match kept {
+            Some((of, runnable)) if of == shapes => Ok(runnable),
             _ => {
                 let runnable = self.prepare(&shapes, None)?;
                 if let Ok(mut ready) = self.ready.lock() {
                     *ready = Some((shapes, Arc::clone(&runnable)));
                 }
-                runnable
+                Ok(runnable)
             }
-        };
-        run(&runnable, inputs)?.iter().map(real).collect()
+        }
     }
 
     /// The model with other values as its outputs, for inputs of these shapes.
@@ -314,19 +319,18 @@ impl Values {
 }
 
 fn run(runnable: &Runnable, inputs: &[Tensor]) -> Result<TVec<TValue>> {
-    guarded("run the model", || {
-        let inputs: TractResult<TVec<TValue>> = inputs
-            .iter()
-            .enumerate()
-            .map(|(index, t)| {
-                let kind = runnable.model().input_fact(index)?.datum_type;
-                let tensor = tract_onnx::prelude::Tensor::from_shape(&t.shape, &t.data)?;
-                let tensor = if kind == f32::datum_type() { tensor } else { tensor.cast_to_dt(kind)?.into_owned() };
-                Ok(tensor.into_tvalue())
-            })
-            .collect();
-        runnable.run(inputs?)
-    })
+    guarded("run the model", || runnable.run(tensors(runnable, inputs)?))
+}
+
+/// Inputs as tract's, of the types that the model takes.
+pub(crate) fn tensors(runnable: &Runnable, inputs: &[Tensor]) -> TractResult<TVec<TValue>> {
+    let tensor = |(index, t): (usize, &Tensor)| {
+        let kind = runnable.model().input_fact(index)?.datum_type;
+        let tensor = tract_onnx::prelude::Tensor::from_shape(&t.shape, &t.data)?;
+        let tensor = if kind == f32::datum_type() { tensor } else { tensor.cast_to_dt(kind)?.into_owned() };
+        Ok(tensor.into_tvalue())
+    };
+    inputs.iter().enumerate().map(tensor).collect()
 }
 
 /// A tract tensor as real values.
@@ -364,7 +368,7 @@ thread_local! {
 }
 
 /// Runs a piece of tract; its errors and panics become ours.
-fn guarded<T>(doing: &'static str, work: impl FnOnce() -> TractResult<T>) -> Result<T> {
+pub(crate) fn guarded<T>(doing: &'static str, work: impl FnOnce() -> TractResult<T>) -> Result<T> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let loud = std::panic::take_hook();
