@@ -171,6 +171,13 @@ pub enum SessionError {
         /// Values expected: width times the frame's channels.
         expected: usize,
     },
+    /// Values for another number of inputs than the plan has.
+    Inputs {
+        /// Inputs given, the frame among them.
+        found: usize,
+        /// The plan's.
+        expected: usize,
+    },
     /// More rows than the frame has.
     TooManyRows {
         /// The frame's height.
@@ -219,6 +226,9 @@ impl fmt::Display for SessionError {
             }
             SessionError::RowLength { found, expected } => {
                 write!(f, "session: the row has {found} values, expected {expected}")
+            }
+            SessionError::Inputs { found, expected } => {
+                write!(f, "session: {found} inputs were given, the plan has {expected}")
             }
             SessionError::TooManyRows { height } => write!(f, "session: a row too many, expected {height}"),
             SessionError::TooFewRows { found, height } => {

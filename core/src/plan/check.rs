@@ -5,9 +5,9 @@ use zerocopy::IntoBytes;
 use zerocopy::little_endian::F32;
 
 use super::inspector::{Broken, Inspector};
-use super::op::{Classify, Conv, Op, Operator, Pool};
+use super::op::{Classify, Conv, Op, Operator, Pool, kind_name};
 use super::record;
-use super::view::{Plan, Role, Tensor, kind_name};
+use super::view::{Plan, Role, Tensor};
 use crate::error::{Place, PlanError};
 use crate::quant::Clamp;
 use crate::shape::{Padding, Window};
@@ -217,6 +217,10 @@ impl Rules<'_, '_> {
                     Classify::Above { .. } => 1,
                 };
                 inspector.exactly("input channels", self.input_channels(), channels)
+            }
+            Op::Input(ratio) => {
+                self.inputs(1)?;
+                ratio.iter().try_for_each(|&[_, down]| inspector.at_least("ratio's denominator", down.into(), 1))
             }
         }
     }

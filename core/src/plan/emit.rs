@@ -283,6 +283,7 @@ fn operator(op: &Op) -> record::Operator {
             r.mode = 1;
             r.value = *threshold;
         }
+        Op::Input([rows, width]) => r.size = [rows[0], rows[1], width[0], width[1]].map(U16::new),
         Op::Concat { .. } | Op::Table(_) | Op::ArgMax | Op::Softmax(_) => {}
     }
     r

@@ -25,6 +25,7 @@ pub mod kind {
     pub const ARG_MAX: u8 = 13;
     pub const SOFTMAX: u8 = 14;
     pub const CLASSIFY: u8 = 15;
+    pub const INPUT: u8 = 16;
 }
 
 /// An operator with its place in the graph: operator `i` makes tensor `i + 1`.
@@ -102,6 +103,12 @@ pub enum Op<'a> {
     Softmax(&'a [U32]),
     /// Class indices from a Softmax over at least two classes.
     Classify(Classify),
+    /// Another input of the plan, whose rows come from outside with the frame's ([`Session::run_with`]). Its edge gives
+    /// only the size, and the pace: sides over that tensor's, `[[rows numerator, denominator], [width numerator,
+    /// denominator]]`; with a numerator of 0, one pixel.
+    ///
+    /// [`Session::run_with`]: crate::Session::run_with
+    Input([[u16; 2]; 2]),
 }
 
 /// Window, weights and requantization of a convolution.
@@ -210,6 +217,65 @@ pub enum Classify {
         /// Threshold in the input's own int8 steps.
         threshold: i8,
     },
+}
+
+impl Op<'_> {
+    /// The value of [`record::Operator::kind`](super::record::Operator::kind).
+    pub fn kind(&self) -> u8 {
+        match self {
+            Op::Conv(_) => kind::CONV,
+            Op::ConvTranspose { .. } => kind::CONV_TRANSPOSE,
+            Op::MaxPool(_) => kind::MAX_POOL,
+            Op::AveragePool(_) => kind::AVERAGE_POOL,
+            Op::GlobalAveragePool(_) => kind::GLOBAL_AVERAGE_POOL,
+            Op::Resize(_) => kind::RESIZE,
+            Op::Concat { .. } => kind::CONCAT,
+            Op::Add { .. } => kind::ADD,
+            Op::Mul { .. } => kind::MUL,
+            Op::Table(_) => kind::TABLE,
+            Op::Pad { .. } => kind::PAD,
+            Op::Slice { .. } => kind::SLICE,
+            Op::ArgMax => kind::ARG_MAX,
+            Op::Softmax(_) => kind::SOFTMAX,
+            Op::Classify(_) => kind::CLASSIFY,
+            Op::Input(_) => kind::INPUT,
+        }
+    }
+
+    /// ONNX's name of the operator (or ours, for Table, Classify and Input).
+    pub fn name(&self) -> &'static str {
+        kind_name(self.kind())
+    }
+}
+
+/// The name of a kind that there is not.
+const UNKNOWN: &str = "unknown";
+
+/// Names of the kinds, by [`kind`].
+pub(super) const KINDS: [&str; 17] = [
+    UNKNOWN,
+    "Conv",
+    "ConvTranspose",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+    "Resize",
+    "Concat",
+    "Add",
+    "Mul",
+    "Table",
+    "Pad",
+    "Slice",
+    "ArgMax",
+    "Softmax",
+    "Classify",
+    "Input",
+];
+
+/// The name of a kind of operator.
+#[inline(never)]
+pub(crate) fn kind_name(kind: u8) -> &'static str {
+    KINDS.get(usize::from(kind)).copied().unwrap_or(UNKNOWN)
 }
 
 /// A set of operators.

@@ -5,7 +5,7 @@ use core::str;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use super::inspector::{Broken, Inspector};
-use super::op::{Classify, Conv, Coordinates, Nearest, Op, Operator, Order, PadMode, Pool, Resize, kind};
+use super::op::{Classify, Conv, Coordinates, KINDS, Nearest, Op, Operator, Order, PadMode, Pool, Resize, kind};
 use super::record::{self, Span};
 use super::{MAX_CAMERA_CHANNELS, check};
 use crate::error::{Place, PlanError};
@@ -235,6 +235,18 @@ impl<'a> Plan<'a> {
         (0..self.operators.len()).filter_map(|index| self.operator(index))
     }
 
+    /// The tensors of the inputs beside the frame, in their order.
+    pub fn other_inputs(&self) -> impl Iterator<Item = usize> + '_ {
+        let made = self.operators.iter().zip(1..);
+        made.filter(|(record, _)| record.kind == kind::INPUT).map(|(_, tensor)| tensor)
+    }
+
+    /// Which of the [other inputs](Self::other_inputs) operator `index` is, if it is one.
+    pub(crate) fn input_number(&self, index: usize) -> Option<usize> {
+        let before = self.operators.get(..index)?.iter().filter(|record| record.kind == kind::INPUT);
+        (self.operators.get(index)?.kind == kind::INPUT).then(|| before.count())
+    }
+
     /// All outputs.
     pub fn outputs(&self) -> impl Iterator<Item = Output<'a>> + '_ {
         self.outputs.iter().filter_map(|output| self.decode_output(output, &Inspector::new()).ok())
@@ -441,71 +453,15 @@ impl<'a> Plan<'a> {
             kind::SLICE => Op::Slice { crop: pads, channel: size[0] },
             kind::ARG_MAX => Op::ArgMax,
             kind::SOFTMAX => Op::Softmax(self.items(record.bias, "exponentials", inspector)?),
-            _ => Op::Classify(match mode(1)? {
+            kind::CLASSIFY => Op::Classify(match mode(1)? {
                 0 => Classify::InteriorBorder { object: size[0] as u8, border: size[1] as u8, threshold: record.value },
                 _ => Classify::Above { threshold: record.value },
             }),
+            _ => Op::Input([[size[0], size[1]], [size[2], size[3]]]),
         })
     }
 }
 
-/// The name of a kind that there is not.
-const UNKNOWN: &str = "unknown";
-
-/// Names of the kinds, by [`kind`].
-const KINDS: [&str; 16] = [
-    UNKNOWN,
-    "Conv",
-    "ConvTranspose",
-    "MaxPool",
-    "AveragePool",
-    "GlobalAveragePool",
-    "Resize",
-    "Concat",
-    "Add",
-    "Mul",
-    "Table",
-    "Pad",
-    "Slice",
-    "ArgMax",
-    "Softmax",
-    "Classify",
-];
-
-/// The name of a kind of operator.
-#[inline(never)]
-pub(crate) fn kind_name(kind: u8) -> &'static str {
-    KINDS.get(usize::from(kind)).copied().unwrap_or(UNKNOWN)
-}
-
 fn table<T: FromBytes + Immutable + KnownLayout + Unaligned>(bytes: &[u8], count: u16) -> Option<(&[T], &[u8])> {
     <[T]>::ref_from_prefix_with_elems(bytes, usize::from(count)).ok()
-}
-
-impl Op<'_> {
-    /// The value of [`record::Operator::kind`].
-    pub fn kind(&self) -> u8 {
-        match self {
-            Op::Conv(_) => kind::CONV,
-            Op::ConvTranspose { .. } => kind::CONV_TRANSPOSE,
-            Op::MaxPool(_) => kind::MAX_POOL,
-            Op::AveragePool(_) => kind::AVERAGE_POOL,
-            Op::GlobalAveragePool(_) => kind::GLOBAL_AVERAGE_POOL,
-            Op::Resize(_) => kind::RESIZE,
-            Op::Concat { .. } => kind::CONCAT,
-            Op::Add { .. } => kind::ADD,
-            Op::Mul { .. } => kind::MUL,
-            Op::Table(_) => kind::TABLE,
-            Op::Pad { .. } => kind::PAD,
-            Op::Slice { .. } => kind::SLICE,
-            Op::ArgMax => kind::ARG_MAX,
-            Op::Softmax(_) => kind::SOFTMAX,
-            Op::Classify(_) => kind::CLASSIFY,
-        }
-    }
-
-    /// ONNX's name of the operator (or ours, for Table and Classify).
-    pub fn name(&self) -> &'static str {
-        kind_name(self.kind())
-    }
 }

@@ -4,7 +4,7 @@ use super::reach::Reach;
 use crate::error::SessionError;
 use crate::ops::resample;
 use crate::plan::record::{self, Edge};
-use crate::plan::view::kind_name;
+use crate::plan::op::kind_name;
 use crate::plan::{Op, PadMode, Plan, TALL};
 use crate::ring::TensorState;
 use crate::shape::{Affine, Axis, MAX_SIDE, Size, Window};
@@ -131,10 +131,7 @@ impl Shape<'_> {
                     let input = input.along(axis);
                     *side = match target {
                         Some(target) => target.along(axis),
-                        None => {
-                            let [up, down] = resize.ratio[axis];
-                            (u64::from(input) * u64::from(up) / u64::from(down)).min(u32::MAX.into()) as u32
-                        }
+                        None => scaled(input, resize.ratio[axis]),
                     };
                 }
                 let rows = resample::Axis::new(&resize, 0, input.rows, size.rows, target.is_some());
@@ -144,6 +141,17 @@ impl Shape<'_> {
                     rest.fill(Reach::NOTHING);
                 }
                 size
+            }
+            Op::Input(ratio) => {
+                let side = |axis: usize| match ratio[axis] {
+                    [0, _] => 1,
+                    ratio => scaled(input.along(axis), ratio),
+                };
+                reaches.fill(match ratio[0] {
+                    [0, _] => Reach::NOTHING,
+                    [up, down] => Reach::pace(up, down),
+                });
+                Size { rows: side(0), width: side(1) }
             }
             Op::Concat { .. } => {
                 self.same_sizes(1)?;
@@ -232,6 +240,11 @@ impl Shape<'_> {
         let input = self.input(0).along(axis);
         window.transposed_axis(axis, input, output_padding).ok_or_else(|| self.error("transposed output side", 0, 1))
     }
+}
+
+/// A side, enlarged and rounded down.
+fn scaled(side: u32, [up, down]: [u16; 2]) -> u32 {
+    (u64::from(side) * u64::from(up) / u64::from(down)).min(u32::MAX.into()) as u32
 }
 
 /// The reach of a window over an input that is read `upsample` times enlarged.

@@ -267,8 +267,13 @@ impl<'p, 'a, C: Compute> Session<'p, 'a, C> {
     /// Takes the next row of the frame and hands the output rows that came of it to `sink`.
     ///
     /// # Errors
-    /// A row of the wrong length, or one too many: the session is then as it was before.
+    /// A row of the wrong length, or one too many, or the plan has other inputs: the session is then as it was before.
     pub fn push(&mut self, row: Row, sink: impl FnMut(OutputRow)) -> Result<(), SessionError> {
+        self.check_others(&[])?;
+        self.push_beside(row, &[], sink)
+    }
+
+    fn push_beside(&mut self, row: Row, others: &[&[i8]], sink: impl FnMut(OutputRow)) -> Result<(), SessionError> {
         if self.pushed == self.frame.height {
             return Err(SessionError::TooManyRows { height: self.frame.height });
         }
@@ -303,7 +308,7 @@ impl<'p, 'a, C: Compute> Session<'p, 'a, C> {
         self.pushed += 1;
         let pushed = self.pushed;
         self.schedule().produce(0, pushed);
-        self.drain(sink);
+        self.drain(others, sink);
         Ok(())
     }
 
@@ -311,14 +316,18 @@ impl<'p, 'a, C: Compute> Session<'p, 'a, C> {
     ///
     /// # Errors
     /// Rows are missing. The frame is given up, and the session ready for the next.
-    pub fn finish(&mut self, mut sink: impl FnMut(OutputRow)) -> Result<(), SessionError> {
+    pub fn finish(&mut self, sink: impl FnMut(OutputRow)) -> Result<(), SessionError> {
+        self.finish_beside(&[], sink)
+    }
+
+    fn finish_beside(&mut self, others: &[&[i8]], mut sink: impl FnMut(OutputRow)) -> Result<(), SessionError> {
         let found = self.pushed;
         if found == self.frame.height {
             let rows = self.memory.state.tensors.first().map_or(0, |tensor| tensor.rows.get());
             for y in found..rows {
                 self.repeat_row(y);
                 self.schedule().produce(0, y + 1);
-                self.drain(&mut sink);
+                self.drain(others, &mut sink);
             }
         }
         self.pushed = 0;
@@ -333,15 +342,31 @@ impl<'p, 'a, C: Compute> Session<'p, 'a, C> {
     ///
     /// # Errors
     /// `pixels` is not as long as the frame, or the session is in the middle of another.
-    pub fn run(&mut self, pixels: Row, mut sink: impl FnMut(OutputRow)) -> Result<(), SessionError> {
+    pub fn run(&mut self, pixels: Row, sink: impl FnMut(OutputRow)) -> Result<(), SessionError> {
+        self.run_with(pixels, &[], sink)
+    }
+
+    /// A whole frame at once of a plan that has other inputs: `others` holds the values of each
+    /// [`Input`](crate::plan::Op::Input), in their order, `rows · width · channels` of them, as
+    /// [`Plan::sizes`] tells.
+    ///
+    /// # Errors
+    /// As [`Self::run`], or `others` are not the plan's.
+    pub fn run_with(
+        &mut self,
+        pixels: Row,
+        others: &[&[i8]],
+        mut sink: impl FnMut(OutputRow),
+    ) -> Result<(), SessionError> {
+        self.check_others(others)?;
         let (width, per_pixel) = (self.frame.width as usize, self.frame.layout.channels());
         let camera = width * per_pixel;
         match pixels {
-            Row::U8(all) => self.rows(all, camera, Row::U8, &mut sink)?,
-            Row::U16(all) => self.rows(all, camera, Row::U16, &mut sink)?,
-            Row::I8(all) => self.rows(all, width * self.input_channels(), Row::I8, &mut sink)?,
+            Row::U8(all) => self.rows(all, camera, Row::U8, others, &mut sink)?,
+            Row::U16(all) => self.rows(all, camera, Row::U16, others, &mut sink)?,
+            Row::I8(all) => self.rows(all, width * self.input_channels(), Row::I8, others, &mut sink)?,
         }
-        self.finish(sink)
+        self.finish_beside(others, sink)
     }
 
     fn rows<'r, T>(
@@ -349,13 +374,29 @@ impl<'p, 'a, C: Compute> Session<'p, 'a, C> {
         all: &'r [T],
         len: usize,
         row: impl Fn(&'r [T]) -> Row<'r>,
+        others: &[&[i8]],
         sink: &mut impl FnMut(OutputRow),
     ) -> Result<(), SessionError> {
         let expected = len.saturating_mul(self.frame.height as usize);
         if all.len() != expected {
             return Err(SessionError::RowLength { found: all.len(), expected });
         }
-        all.chunks_exact(len).try_for_each(|values| self.push(row(values), &mut *sink))
+        all.chunks_exact(len).try_for_each(|values| self.push_beside(row(values), others, &mut *sink))
+    }
+
+    /// That these are the values of the plan's other inputs.
+    fn check_others(&self, others: &[&[i8]]) -> Result<(), SessionError> {
+        let expected = self.plan.other_inputs().count();
+        if others.len() != expected {
+            return Err(SessionError::Inputs { found: 1 + others.len(), expected: 1 + expected });
+        }
+        for (index, values) in self.plan.other_inputs().zip(others) {
+            let expected = self.memory.state.tensors.get(index).map_or(0, |t| t.stride() * t.rows.get() as usize);
+            if values.len() != expected {
+                return Err(SessionError::RowLength { found: values.len(), expected });
+            }
+        }
+        Ok(())
     }
 
     fn input_channels(&self) -> usize {

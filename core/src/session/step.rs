@@ -28,8 +28,8 @@ impl<'a, C: Compute> Session<'_, 'a, C> {
         self.memory.state.schedule(&self.plan)
     }
 
-    /// Runs everything that can run.
-    pub(super) fn drain(&mut self, mut sink: impl FnMut(OutputRow)) {
+    /// Runs everything that can run; `others` are the values of the plan's other inputs.
+    pub(super) fn drain(&mut self, others: &[&[i8]], mut sink: impl FnMut(OutputRow)) {
         while let Some(step) = self.schedule().next() {
             match step {
                 Step::Output { index, y } => self.hand_out(index, y, &mut sink),
@@ -37,7 +37,10 @@ impl<'a, C: Compute> Session<'_, 'a, C> {
                     if let Some(watch) = self.watch {
                         watch.begin(index, rows);
                     }
-                    self.run_strip(index, y, rows);
+                    match self.plan.input_number(index) {
+                        Some(number) => self.take_in(index, y, rows, others.get(number).unwrap_or(&&[][..])),
+                        None => self.run_strip(index, y, rows),
+                    }
                     if let Some(watch) = self.watch {
                         watch.end(index);
                     }
@@ -57,6 +60,18 @@ impl<'a, C: Compute> Session<'_, 'a, C> {
         let at = tensor.at(y);
         if let Some(data) = self.memory.rings.get(at, size.width as usize * channels) {
             sink(OutputRow { output: index, y, channels, data });
+        }
+    }
+
+    /// Copies `rows` rows from row `y` on of another input.
+    fn take_in(&mut self, index: usize, y: u32, rows: u32, values: &[i8]) {
+        let Some(place) = self.memory.state.tensors.get(index + 1) else { return };
+        let stride = place.stride();
+        for y in y..y + rows {
+            let from = values.get(y as usize * stride..(y as usize + 1) * stride);
+            if let (Some(from), Some(to)) = (from, self.memory.rings.get_mut(place.at(y), stride)) {
+                to.copy_from_slice(from);
+            }
         }
     }
 

@@ -160,49 +160,54 @@ impl Seen {
     }
 }
 
-/// Where choices are measured: images, and what the float run makes of them.
+/// Where choices are measured: samples, and what the float run makes of them.
 pub(crate) struct Bench<'a> {
     pub graph: &'a Graph,
     pub model: &'a Model,
     pub envelope: &'a Envelope,
-    pub images: &'a [Tensor],
-    /// Images to measure on, with the float outputs.
-    pub measured: Vec<(Tensor, Vec<Tensor>)>,
+    /// A tensor for each input.
+    pub samples: &'a [Vec<Tensor>],
+    /// Samples to measure on, with the float outputs.
+    pub measured: Vec<(Vec<Tensor>, Vec<Tensor>)>,
 }
 
 impl Bench<'_> {
-    /// Runs the float model on the images that choices are measured on.
+    /// Runs the float model on the samples that choices are measured on.
     pub fn expect(&mut self, count: usize) -> Result<()> {
         let port = &self.model.inputs()[0].shape;
         let fixed = [port.get(2).copied().flatten(), port.get(3).copied().flatten()];
-        let step = (self.images.len() / count.max(1)).max(1);
-        for image in self.images.iter().step_by(step).take(count) {
-            let image = fit(image, fixed, &self.envelope.alignment, MEASURED_SIDE)?;
-            let outputs = self.model.run_float(std::slice::from_ref(&image))?;
-            self.measured.push((image, outputs));
+        let step = (self.samples.len() / count.max(1)).max(1);
+        for sample in self.samples.iter().step_by(step).take(count) {
+            let sample = match &sample[..] {
+                [image] => vec![fit(image, fixed, &self.envelope.alignment, MEASURED_SIDE)?],
+                several => several.to_vec(),
+            };
+            let outputs = self.model.run_float(&sample)?;
+            self.measured.push((sample, outputs));
         }
         Ok(())
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.graph.nodes.iter().map(|n| self.graph.values[n.output].name.clone()).collect();
+        let made = self.graph.nodes.iter().filter(|node| !matches!(node.op, Op::Input(_)));
+        let mut names: Vec<String> = made.map(|node| self.graph.values[node.output].name.clone()).collect();
         names.retain(|name| !name.is_empty());
         names.sort();
         names.dedup();
         names
     }
 
-    /// What the values of each of these graphs, which differ in their units only, are over all images.
+    /// What the values of each of these graphs, which differ in their units only, are over all samples.
     pub fn observe(&self, graphs: &[Rc<Graph>], progress: &mut dyn FnMut(Progress)) -> Result<Vec<Seen>> {
         let mut seen: Vec<Seen> = graphs.iter().map(|graph| Seen::new(graph)).collect();
         let mut runs = Runs::new(self.model, self.names());
-        for (done, image) in self.images.iter().enumerate() {
-            progress(Progress { stage: "calibrate", done, total: self.images.len() });
-            let found = runs.run(std::slice::from_ref(image))?;
+        for (done, sample) in self.samples.iter().enumerate() {
+            progress(Progress { stage: "calibrate", done, total: self.samples.len() });
+            let mut found = runs.run(sample)?;
+            let inputs = std::iter::once(0).chain(self.graph.other_inputs());
+            found.extend(inputs.map(|id| self.graph.values[id].name.clone()).zip(sample.iter().cloned()));
             for (id, value) in self.graph.values.iter().enumerate() {
-                let tensor = if id == 0 { Some(image) } else { found.get(&value.name) };
-                let Some(tensor) = tensor else { continue };
+                let Some(tensor) = found.get(&value.name) else { continue };
                 seen.iter_mut().zip(graphs).for_each(|(seen, graph)| seen.add(graph, id, &tensor.data));
             }
         }
@@ -224,8 +229,8 @@ impl Bench<'_> {
         let bytes = emit::plan(&program, &self.outputs(&program)?, self.envelope)?;
         let plan = Plan::parse(&bytes)?;
         let mut noise = vec![Noise::default(); self.graph.outputs.len()];
-        for (image, expected) in &self.measured {
-            let found = measure::run(&plan, image)?;
+        for (sample, expected) in &self.measured {
+            let found = measure::run(&plan, sample)?;
             for (i, (_, value)) in self.graph.outputs.iter().enumerate() {
                 let of = &self.graph.values[*value];
                 noise[i].add(&found[i], choice.quants[*value], &expected[i], of.channels, &[]);
@@ -238,8 +243,8 @@ impl Bench<'_> {
     pub fn quality(&self, choice: &Choice, plan: &[u8]) -> Result<Quality> {
         let plan = Plan::parse(plan)?;
         let mut samples = Vec::new();
-        for (image, expected) in &self.measured {
-            let found = measure::run(&plan, image)?;
+        for (sample, expected) in &self.measured {
+            let found = measure::run(&plan, sample)?;
             let outputs = self.graph.outputs.iter().zip(&found).zip(expected);
             let real = outputs.map(|(((_, value), found), expected)| {
                 measure::real(found, choice.quants[*value], self.graph.values[*value].channels, &expected.shape)
@@ -258,8 +263,8 @@ impl Bench<'_> {
         let bytes = emit::plan(program, &all, self.envelope)?;
         let plan = Plan::parse(&bytes)?;
         let mut runs = Runs::new(self.model, self.names());
-        for (image, _) in &self.measured {
-            let (found, expected) = (measure::run(&plan, image)?, runs.run(std::slice::from_ref(image))?);
+        for (sample, _) in &self.measured {
+            let (found, expected) = (measure::run(&plan, sample)?, runs.run(sample)?);
             for (i, operator) in program.operators.iter().enumerate() {
                 let value = &graph.values[operator.value];
                 let tensor = &program.tensors[i + 1];

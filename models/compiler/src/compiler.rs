@@ -40,7 +40,7 @@ pub struct Compiler<'a> {
     model: &'a Model,
     description: &'a Description,
     options: Options,
-    images: Vec<Tensor>,
+    samples: Vec<Vec<Tensor>>,
     probe: Option<Arc<Probe>>,
     progress: Box<dyn FnMut(Progress) + 'a>,
 }
@@ -48,14 +48,21 @@ pub struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     /// A compiler for `model`, of which `description` says what ONNX does not.
     pub fn new(model: &'a Model, description: &'a Description, options: Options) -> Compiler<'a> {
-        Compiler { model, description, options, images: Vec::new(), probe: None, progress: Box::new(|_| {}) }
+        Compiler { model, description, options, samples: Vec::new(), probe: None, progress: Box::new(|_| {}) }
     }
 
     /// Adds calibration images: network inputs as they leave preprocessing, `[1, channels, rows, width]`. Those that do not
     /// fit the network's sides are cut to the middle, or padded like frames are.
     #[must_use]
     pub fn calibrate(mut self, images: impl IntoIterator<Item = Tensor>) -> Compiler<'a> {
-        self.images.extend(images);
+        self.samples.extend(images.into_iter().map(|image| vec![image]));
+        self
+    }
+
+    /// Adds samples of a model with several inputs, a tensor for each, on sides that it takes.
+    #[must_use]
+    pub(crate) fn calibrate_with(mut self, samples: Vec<Vec<Tensor>>) -> Compiler<'a> {
+        self.samples.extend(samples);
         self
     }
 
@@ -90,14 +97,14 @@ impl<'a> Compiler<'a> {
         let mut envelope = self.envelope(&graph, post)?;
         let (alignment, seen) = self.alignment(&graph, &joined, &envelope, seen)?;
         envelope.alignment = alignment;
-        let images = self.fitted(&envelope.alignment)?;
-        envelope.provenance = self.provenance(&images);
+        let samples = self.fitted(&envelope.alignment)?;
+        envelope.provenance = self.provenance(&samples);
         let prescribed = joined.is_prescribed(&graph);
-        if images.is_empty() && !prescribed {
+        if samples.is_empty() && !prescribed {
             return Err(Error::Calibration("no image was given, but the model leaves its quantization open".into()));
         }
         let mut bench =
-            Bench { graph: &graph, model: self.model, envelope: &envelope, images: &images, measured: Vec::new() };
+            Bench { graph: &graph, model: self.model, envelope: &envelope, samples: &samples, measured: Vec::new() };
         bench.expect(self.options.measured)?;
         let mut search =
             Search { bench: &bench, options: &self.options, progress: &mut self.progress, trials: Vec::new() };
@@ -159,7 +166,7 @@ impl<'a> Compiler<'a> {
         let outputs = outputs.iter().map(|o| OutputReport { name: o.name.clone(), sqnr: sqnr(o.tensor) }).collect();
         let report = Report {
             method: if trials.is_empty() { "none".into() } else { choice.method.to_string() },
-            images: bench.images.len(),
+            images: bench.samples.len(),
             bias_correction: choice.corrections.iter().any(|c| !c.is_empty()),
             equalized: graph.values.iter().any(|value| !value.unit.is_empty()),
             joined_concats: choice.joined,
@@ -259,23 +266,27 @@ impl<'a> Compiler<'a> {
     }
 
     /// Images cut and padded to sides that the network takes.
-    fn fitted(&self, alignment: &Alignment) -> Result<Vec<Tensor>> {
+    fn fitted(&self, alignment: &Alignment) -> Result<Vec<Vec<Tensor>>> {
         let fixed = self.fixed();
-        self.images.iter().map(|image| fit(image, fixed, alignment, MAX_SIDE)).collect()
+        let fitted = |sample: &Vec<Tensor>| match &sample[..] {
+            [image] => Ok(vec![fit(image, fixed, alignment, MAX_SIDE)?]),
+            several => Ok(several.to_vec()),
+        };
+        self.samples.iter().map(fitted).collect()
     }
 
-    fn provenance(&self, images: &[Tensor]) -> String {
+    fn provenance(&self, samples: &[Vec<Tensor>]) -> String {
         use sha2::{Digest, Sha256};
         let mut hash = Sha256::new();
-        for image in images {
-            image.data.iter().for_each(|v| hash.update(v.to_le_bytes()));
+        for tensor in samples.iter().flatten() {
+            tensor.data.iter().for_each(|v| hash.update(v.to_le_bytes()));
         }
         let name = self.description.name.as_deref().unwrap_or("").replace('\n', " ");
         let (model, version) = (self.model.sha256(), env!("CARGO_PKG_VERSION"));
-        let calibration = if images.is_empty() { "none".to_owned() } else { hex(&hash.finalize()) };
+        let calibration = if samples.is_empty() { "none".to_owned() } else { hex(&hash.finalize()) };
         format!(
             "name={name}\ncompiler=microtome-compiler {version}\nmodel_sha256={model}\ncalibration_sha256={calibration}\ncalibration_images={}",
-            images.len()
+            samples.len()
         )
     }
 }

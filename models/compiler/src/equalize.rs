@@ -145,6 +145,7 @@ impl Classes {
         let (first, output) = (node.inputs[0], node.output);
         let channels = |value: ValueId| graph.values[value].channels;
         match &node.op {
+            Op::Input(_) => self.keep(graph, output),
             Op::Conv(conv) if conv.integers.is_none() && scales(conv.bounds) => {}
             Op::MaxPool(_) | Op::AveragePool { .. } | Op::GlobalAveragePool | Op::Resize { .. } => {
                 self.pass(graph, output, first, 0);

@@ -106,6 +106,8 @@ pub enum Op {
         /// Probability above which a pixel is an object's (a logit where `classes` is `None` and the input is one).
         threshold: f32,
     },
+    /// Another input of the plan, its sides over those of the first input, which it reads for its size only.
+    Input([[u16; 2]; 2]),
 }
 
 /// What Pad fills in.
@@ -166,7 +168,7 @@ pub struct Integers {
 /// A network.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    /// All values; value 0 is the input.
+    /// All values; value 0 is the first input.
     pub values: Vec<Value>,
     /// Operators, in topological order.
     pub nodes: Vec<Node>,
@@ -198,6 +200,11 @@ impl Graph {
         reads == 1 && !self.is_output(value) && self.values[value].fixed.is_none()
     }
 
+    /// The values of the inputs beside the first, in their order.
+    pub fn other_inputs(&self) -> impl Iterator<Item = ValueId> + '_ {
+        self.nodes.iter().filter(|node| matches!(node.op, Op::Input(_))).map(|node| node.output)
+    }
+
     /// Drops nodes whose values nobody needs.
     pub fn prune(&mut self) {
         let mut needed = vec![false; self.values.len()];
@@ -208,6 +215,7 @@ impl Graph {
                 node.inputs.iter().for_each(|&v| needed[v] = true);
             }
         }
-        self.nodes.retain(|node| needed[node.output]);
+        // Inputs are given whether they are needed or not.
+        self.nodes.retain(|node| needed[node.output] || matches!(node.op, Op::Input(_)));
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod attributes;
 mod convolutions;
 mod elementwise;
 mod geometry;
+pub(crate) mod inputs;
 mod operands;
 mod operators;
 pub(crate) mod probe;
@@ -21,7 +22,7 @@ use tract_onnx::pb;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Op, Quant, Value, ValueId};
-use crate::model::Model;
+use crate::model::{Model, Port};
 use attributes::{describe, label};
 use probe::Probe;
 
@@ -32,10 +33,10 @@ use probe::Probe;
 /// An operator that a plan cannot hold, or a model that tract cannot run.
 pub(crate) fn import(model: &Model, probe: Option<Arc<Probe>>) -> Result<Graph> {
     let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
-    let [input] = model.inputs() else {
-        let found = model.inputs().len();
+    // A part of a model is an island, which gets all of its inputs at once.
+    if let (None, found @ 2..) = (&probe, model.inputs().len()) {
         return Err(Error::Model(format!("a plan has one input, the model has {found}")));
-    };
+    }
     let dependent = dependent(graph, model);
     for node in graph.node.iter().filter(|n| n.output.iter().any(|o| dependent.contains(o.as_str()))) {
         if !operators::SUPPORTED.contains(&node.op_type.as_str()) {
@@ -44,7 +45,7 @@ pub(crate) fn import(model: &Model, probe: Option<Arc<Probe>>) -> Result<Graph> 
     }
     let probe = probe.map_or_else(|| Probe::run(model).map(Arc::new), Ok)?;
     let mut importer = Importer { model, graph, probe, out: Graph::default(), env: HashMap::new() };
-    importer.define(&input.name)?;
+    importer.inputs()?;
     for node in &graph.node {
         if node.output.iter().any(|o| dependent.contains(o.as_str())) {
             importer.node(node)?;
@@ -133,6 +134,25 @@ struct Importer<'a> {
 }
 
 impl Importer<'_> {
+    /// The model's inputs: the first is the frame, the others have a share of its sides.
+    fn inputs(&mut self) -> Result<()> {
+        let model = self.model;
+        let [frame, others @ ..] = model.inputs() else { return Err(Error::Model("it has no input".into())) };
+        let frame = self.define(&frame.name)?;
+        for Port { name, .. } in others {
+            let value = self.define(name)?;
+            let sizes = |id: ValueId| &self.out.values[id].sizes;
+            let ratio = inputs::ratio(sizes(frame), sizes(value)).ok_or_else(|| {
+                let (found, of) = (sizes(value)[0], sizes(frame)[0]);
+                Error::Model(format!("input `{name}` is {found:?} for a frame of {of:?}, at other sizes another share"))
+            })?;
+            let source = ("Input".to_owned(), String::new());
+            let node = Node { name: name.clone(), source, op: Op::Input(ratio), inputs: vec![frame], output: value };
+            self.out.nodes.push(node);
+        }
+        Ok(())
+    }
+
     /// Adds a node, or leaves everything as it was and says why.
     fn attempt(&mut self, node: &pb::NodeProto) -> Result<(), String> {
         if !operators::SUPPORTED.contains(&node.op_type.as_str()) {

@@ -229,6 +229,7 @@ impl Lowering<'_> {
                 Plan::Softmax(&[])
             }
             Op::ArgMax => Plan::ArgMax,
+            Op::Input(ratio) => Plan::Input(*ratio),
             Op::Classify { classes, threshold } => Plan::Classify(match classes {
                 Some((object, border)) => {
                     Classify::InteriorBorder { object: *object, border: *border, threshold: step(*threshold, quant(0)) }

@@ -82,25 +82,29 @@ pub fn real(found: &[i8], quant: Quant, channels: usize, shape: &[usize]) -> Res
     Tensor::new(shape.to_vec(), data)
 }
 
-/// All outputs of a plan for one image (NCHW, sides that fit the plan), as NHWC.
+/// All outputs of a plan for one sample (an image, and values for the plan's other inputs; NCHW, sides that fit the plan),
+/// as NHWC.
 ///
 /// # Errors
 /// core refuses the frame.
-pub fn run(plan: &Plan, image: &Tensor) -> Result<Vec<Vec<i8>>> {
-    let [1, _, height, width] = image.shape[..] else {
-        return Err(Error::Calibration(format!(
-            "an image has shape {:?}, expected [1, channels, rows, width]",
-            image.shape
-        )));
+pub fn run(plan: &Plan, sample: &[Tensor]) -> Result<Vec<Vec<i8>>> {
+    let shape = sample.first().map_or(&[][..], |image| &image.shape);
+    let [1, _, height, width] = shape[..] else {
+        return Err(Error::Calibration(format!("an image has shape {shape:?}, expected [1, channels, rows, width]")));
     };
-    let input = plan.tensor(0).ok_or_else(|| Error::Plan("it has no input".into()))?;
-    let pixels = rows(image, Quant { scale: input.scale, zero_point: input.zero_point });
+    let quantized = |(tensor, values): (usize, &Tensor)| {
+        let tensor = plan.tensor(tensor as u16).ok_or_else(|| Error::Plan("it has no such input".into()))?;
+        Ok(rows(values, Quant { scale: tensor.scale, zero_point: tensor.zero_point }))
+    };
+    let inputs = std::iter::once(0).chain(plan.other_inputs()).zip(sample).map(quantized);
+    let inputs = inputs.collect::<Result<Vec<_>>>()?;
+    let others: Vec<&[i8]> = inputs[1..].iter().map(Vec::as_slice).collect();
     let frame = Frame::grey(height as u32, width as u32);
     let mut scratch = vec![0; plan.scratch_len()];
     let mut arena =
         vec![0; plan.arena_len_in(frame, &Setup::default(), &mut scratch)?.total().ok_or(SessionError::TooLarge)?];
     let mut session = Session::new(plan, frame, &mut arena)?;
     let mut outputs = vec![Vec::new(); plan.outputs().count()];
-    session.run(Row::I8(&pixels), |row| outputs[row.output].extend_from_slice(row.data))?;
+    session.run_with(Row::I8(&inputs[0]), &others, |row| outputs[row.output].extend_from_slice(row.data))?;
     Ok(outputs)
 }

@@ -9,6 +9,7 @@ use super::partition::Group;
 use crate::bridge::proto::keep_needed;
 use crate::error::Result;
 use crate::import::Verdict;
+use crate::import::inputs::ratio;
 use crate::import::probe::Probe;
 use crate::model::Model;
 
@@ -28,11 +29,18 @@ pub struct Refusal {
     pub reason: String,
 }
 
+/// A value that a group reads.
+pub struct Input {
+    pub name: String,
+    pub channels: usize,
+    /// Rows and width, where they are always 1.
+    pub pixel: bool,
+}
+
 /// A group as a model.
 pub struct Part {
-    /// The value that it reads, and its channels.
-    pub input: String,
-    pub channels: usize,
+    /// The values that it reads: the one with most pixels, which the others' sides are a share of, and those.
+    pub inputs: Vec<Input>,
     /// The values that others read.
     pub outputs: Vec<String>,
     /// Its nodes, and those that compute sizes and constants for them.
@@ -60,7 +68,7 @@ impl<'a> Places<'a> {
             }
             match group_of.get(&index) {
                 Some(group) => {
-                    needed.insert(group.input.to_owned());
+                    needed.extend(group.inputs.iter().map(|&name| name.to_owned()));
                 }
                 None => needed.extend(node.input.iter().cloned()),
             }
@@ -70,12 +78,9 @@ impl<'a> Places<'a> {
 
     /// A group as a model.
     pub fn part(&self, group: &Group, needed: &HashSet<String>) -> Result<Part, Refusal> {
-        let first = *group.nodes.first().unwrap_or(&0);
         let refuse = |node: usize, reason: &str| Refusal { node, reason: reason.to_owned() };
-        let Some([1, channels, _, _]) = self.shape(group.input) else {
-            return Err(refuse(first, "what it reads has no rows and columns"));
-        };
-        let mut made: HashSet<&str> = HashSet::from([group.input]);
+        let inputs = self.inputs(group)?;
+        let mut made: HashSet<&str> = group.inputs.iter().copied().collect();
         let mut nodes = BTreeSet::new();
         let mut scaled = HashMap::new();
         let mut outputs = Vec::new();
@@ -100,7 +105,40 @@ impl<'a> Places<'a> {
                 outputs.push(name.clone());
             }
         }
-        Ok(Part { input: group.input.to_owned(), channels, outputs, nodes, scaled })
+        Ok(Part { inputs, outputs, nodes, scaled })
+    }
+
+    /// What a group reads, the value with most pixels first.
+    fn inputs(&self, group: &Group) -> Result<Vec<Input>, Refusal> {
+        let mut shapes = Vec::new();
+        for &name in &group.inputs {
+            let Some([1, channels, rows, width]) = self.shape(name) else {
+                return Err(self.refuse_reader(group, name, "what it reads has no rows and columns".into()));
+            };
+            shapes.push((name, channels, rows * width));
+        }
+        // The first of those that are largest.
+        shapes.sort_by_key(|&(_, _, pixels)| std::cmp::Reverse(pixels));
+        let sides = |name: &str| -> Vec<[usize; 2]> {
+            let shapes = self.probe.shapes(name).unwrap_or_default();
+            shapes.iter().map(|shape| [shape[2], shape[3]]).collect()
+        };
+        let frame = shapes.first().map_or(Vec::new(), |(name, ..)| sides(name));
+        let input = |&(name, channels, _): &(&str, usize, usize)| match ratio(&frame, &sides(name)) {
+            Some(ratio) => Ok(Input { name: name.to_owned(), channels, pixel: ratio == [[0, 1]; 2] }),
+            None => {
+                let reason = format!("the sides of `{name}`, which it reads, are no share of those of `{}`", shapes[0].0);
+                Err(self.refuse_reader(group, name, reason))
+            }
+        };
+        shapes.iter().map(input).collect()
+    }
+
+    /// Refuses the first node of a group that reads `name`.
+    fn refuse_reader(&self, group: &Group, name: &str, reason: String) -> Refusal {
+        let reads = |&&node: &&usize| self.graph.node[node].input.iter().any(|input| input == name);
+        let node = group.nodes.iter().find(reads).or(group.nodes.first());
+        Refusal { node: node.copied().unwrap_or(0), reason }
     }
 
     /// Adds what computes a constant; `None` if that takes a value of the image that the group does not have.
@@ -172,7 +210,7 @@ impl Part {
             let used: HashSet<&str> = graph.node.iter().flat_map(|node| &node.input).map(String::as_str).collect();
             let kept = whole.initializer.iter().filter(|tensor| used.contains(tensor.name.as_str()));
             graph.initializer.extend(kept.cloned());
-            graph.input = vec![image(&self.input, self.channels)];
+            graph.input = self.inputs.iter().map(image).collect();
             graph.output = self.outputs.iter().map(|name| named(name)).collect();
             graph
         })
@@ -185,14 +223,15 @@ pub fn remainder(model: &Model, groups: &[Group], parts: &[Part], plans: &[Vec<u
         groups.iter().enumerate().flat_map(|(g, group)| group.nodes.iter().map(move |node| (*node, g))).collect();
     model.edited(|graph| {
         let all = std::mem::take(&mut graph.node);
+        let mut nodes = Vec::new();
         for (index, node) in all.into_iter().enumerate() {
             match group_of.get(&index) {
-                None => graph.node.push(node),
-                // Where its input is there, and none of those who read it have come.
-                Some(&g) if groups[g].nodes[0] == index => graph.node.push(island(g, &parts[g], &plans[g])),
+                None => nodes.push(node),
+                Some(&g) if groups[g].nodes[0] == index => nodes.push(island(g, &parts[g], &plans[g])),
                 Some(_) => {}
             }
         }
+        graph.node = in_order(nodes);
         graph.value_info.clear();
         keep_needed(graph);
         keep_used(graph);
@@ -210,11 +249,36 @@ fn island(index: usize, part: &Part, plan: &[u8]) -> pb::NodeProto {
         op_type: operator::NAME.into(),
         domain: operator::DOMAIN.into(),
         name: format!("island_{index}"),
-        input: vec![part.input.clone()],
+        input: part.inputs.iter().map(|input| input.name.clone()).collect(),
         output: part.outputs.clone(),
         attribute: vec![plan],
         ..Default::default()
     }
+}
+
+/// The nodes, each behind those that make what it reads; else in the order in which they are.
+fn in_order(nodes: Vec<pb::NodeProto>) -> Vec<pb::NodeProto> {
+    let mut pending: HashSet<String> = nodes.iter().flat_map(|node| node.output.iter().cloned()).collect();
+    let mut ordered = Vec::with_capacity(nodes.len());
+    let mut waiting = nodes;
+    while !waiting.is_empty() {
+        let before = ordered.len();
+        for node in std::mem::take(&mut waiting) {
+            if node.input.iter().any(|name| !name.is_empty() && pending.contains(name)) {
+                waiting.push(node);
+            } else {
+                node.output.iter().for_each(|name| {
+                    pending.remove(name);
+                });
+                ordered.push(node);
+            }
+        }
+        if ordered.len() == before {
+            // A circle, which no model has; whoever reads it will say so.
+            ordered.append(&mut waiting);
+        }
+    }
+    ordered
 }
 
 /// Drops initializers that no node reads.
@@ -238,13 +302,16 @@ fn named(name: &str) -> pb::ValueInfoProto {
     pb::ValueInfoProto { name: name.to_owned(), ..Default::default() }
 }
 
-/// A value of `[1, channels, rows, width]`, of any rows and width.
-fn image(name: &str, channels: usize) -> pb::ValueInfoProto {
+/// A value of `[1, channels, rows, width]`, of any rows and width, or of one pixel.
+fn image(input: &Input) -> pb::ValueInfoProto {
     let side = |value| pb::tensor_shape_proto::Dimension { value: Some(value), ..Default::default() };
     let fixed = |n: usize| side(dimension::Value::DimValue(n as i64));
-    let free = |name: &str| side(dimension::Value::DimParam(name.into()));
-    let shape = pb::TensorShapeProto { dim: vec![fixed(1), fixed(channels), free("rows"), free("width")] };
+    let free = |of: &str| match input.pixel {
+        true => fixed(1),
+        false => side(dimension::Value::DimParam(format!("{}.{of}", input.name))),
+    };
+    let shape = pb::TensorShapeProto { dim: vec![fixed(1), fixed(input.channels), free("rows"), free("width")] };
     let tensor = type_proto::Tensor { elem_type: pb::tensor_proto::DataType::Float as i32, shape: Some(shape) };
     let value = Some(type_proto::Value::TensorType(tensor));
-    pb::ValueInfoProto { r#type: Some(pb::TypeProto { value, ..Default::default() }), ..named(name) }
+    pb::ValueInfoProto { r#type: Some(pb::TypeProto { value, ..Default::default() }), ..named(&input.name) }
 }

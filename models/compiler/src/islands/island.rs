@@ -29,7 +29,8 @@ pub type Shape = [usize; 4];
 pub struct Island {
     /// The plan, packed.
     plan: Packed,
-    input: Tensor,
+    /// The frame, and the other inputs.
+    inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
     alignment: Alignment,
     open: Mutex<Option<Open>>,
@@ -80,11 +81,16 @@ impl Island {
         let plan = Packed::try_new(packed, |bytes| Plan::parse(bytes))?;
         Ok(Island {
             plan,
-            input: parsed.tensor(0).ok_or_else(|| Error::Plan("it has no input".into()))?,
+            inputs: std::iter::once(0).chain(parsed.other_inputs()).filter_map(|t| parsed.tensor(t as u16)).collect(),
             outputs: parsed.outputs().filter_map(|output| parsed.tensor(output.tensor)).collect(),
             alignment: parsed.alignment(),
             open: Mutex::default(),
         })
+    }
+
+    /// How many values it reads.
+    pub fn inputs(&self) -> usize {
+        self.inputs.len()
     }
 
     /// How many values it makes.
@@ -97,50 +103,54 @@ impl Island {
         self.plan.borrow_owner()
     }
 
-    /// The shape of every output, for an input of this shape.
+    /// The shape of every output, for inputs of these shapes.
     ///
     /// # Errors
-    /// It cannot take such an input.
-    pub fn shapes(&self, shape: &[usize]) -> Result<Vec<Shape>> {
+    /// It cannot take such inputs.
+    pub fn shapes(&self, given: &[&[usize]]) -> Result<Vec<Shape>> {
         let plan = self.plan.borrow_dependent();
         let mut scratch = vec![0; plan.scratch_len()];
-        let sizes: Vec<_> = plan.sizes(self.frame(shape)?, &mut scratch)?.collect();
+        let sizes: Vec<_> = plan.sizes(self.frame(given)?, &mut scratch)?.collect();
         let shape = |(tensor, of): (usize, &Tensor)| {
             let size = sizes[tensor];
             [1, usize::from(of.channels), size.rows as usize, size.width as usize]
         };
+        let others = plan.other_inputs().zip(&self.inputs[1..]).map(shape);
+        if let Some((expected, found)) = others.zip(&given[1..]).find(|(expected, found)| expected != *found) {
+            return Err(Error::Model(format!("an island reads a value of shape {found:?}, expected {expected:?}")));
+        }
         let tensors = plan.outputs().map(|output| usize::from(output.tensor));
         Ok(tensors.zip(&self.outputs).map(shape).collect())
     }
 
-    /// Runs one frame: `values` are of shape `shape`; returns the shape and the values of every output.
+    /// Runs one frame: the inputs' shapes and values; returns the shape and the values of every output.
     ///
     /// # Errors
-    /// It cannot take such an input.
-    pub fn run(&self, shape: &[usize], values: &[f32]) -> Result<Vec<(Shape, Vec<f32>)>> {
-        let frame = self.frame(shape)?;
-        let size = [shape[2], shape[3]];
+    /// It cannot take such inputs.
+    pub fn run(&self, inputs: &[(&[usize], &[f32])]) -> Result<Vec<(Shape, Vec<f32>)>> {
+        let given: Vec<&[usize]> = inputs.iter().map(|(shape, _)| *shape).collect();
+        let frame = self.frame(&given)?;
+        let size = [given[0][2], given[0][3]];
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let open = match &mut *open {
             Some(open) if open.size == size => open,
             other => {
                 *other = None;
                 let opened = Opened::try_new(Lent::new(self.bytes()), |lent| lent.open(frame))?;
-                other.insert(Open { size, shapes: self.shapes(shape)?, opened })
+                other.insert(Open { size, shapes: self.shapes(&given)?, opened })
             }
         };
         let Open { shapes, opened, .. } = open;
         let mut outputs: Vec<(Shape, Vec<f32>)> =
             shapes.iter().map(|shape| (*shape, vec![0.0; shape.iter().product()])).collect();
-        opened.with_dependent_mut(|_, session| self.stream(session, shape, values, &mut outputs))?;
+        opened.with_dependent_mut(|_, session| self.stream(session, inputs, &mut outputs))?;
         Ok(outputs)
     }
 
     fn stream(
         &self,
         session: &mut Session,
-        shape: &[usize],
-        values: &[f32],
+        inputs: &[(&[usize], &[f32])],
         outputs: &mut [(Shape, Vec<f32>)],
     ) -> Result<()> {
         let sink = |row: OutputRow| {
@@ -155,40 +165,21 @@ impl Island {
                 }
             }
         };
-        session.run(Row::I8(&self.quantized(shape, values)), sink)?;
+        let quantized = self.inputs.iter().zip(inputs).map(|(of, (shape, values))| quantized(of, shape, values));
+        let quantized: Vec<Vec<i8>> = quantized.collect();
+        let others: Vec<&[i8]> = quantized[1..].iter().map(Vec::as_slice).collect();
+        session.run_with(Row::I8(&quantized[0]), &others, sink)?;
         Ok(())
     }
 
-    /// NCHW to the plan's int8, NHWC.
-    fn quantized(&self, shape: &[usize], values: &[f32]) -> Vec<i8> {
-        let (channels, plane) = (shape[1], shape[2] * shape[3]);
-        let mut quantized = vec![0i8; channels * plane];
-        let mut lines = vec![0i8; CHANNELS * PIXELS];
-        for first in (0..plane).step_by(PIXELS) {
-            let pixels = PIXELS.min(plane - first);
-            for start in (0..channels).step_by(CHANNELS) {
-                let count = CHANNELS.min(channels - start);
-                for (c, line) in lines.chunks_exact_mut(PIXELS).take(count).enumerate() {
-                    let from = &values[(start + c) * plane + first..][..pixels];
-                    for (to, &v) in line.iter_mut().zip(from) {
-                        *to = saturate(v / self.input.scale, self.input.zero_point, Clamp::FULL);
-                    }
-                }
-                let to = &mut quantized[first * channels..][..pixels * channels];
-                for (x, pixel) in to.chunks_exact_mut(channels).enumerate() {
-                    for (to, line) in pixel[start..start + count].iter_mut().zip(lines.chunks_exact(PIXELS)) {
-                        *to = line[x];
-                    }
-                }
-            }
-        }
-        quantized
-    }
-
-    /// The frame of an input of this shape, which the plan must take without padding: what is cut off behind it would be
+    /// The frame of inputs of these shapes, which the plan must take without padding: what is cut off behind it would be
     /// missing where tract goes on.
-    fn frame(&self, shape: &[usize]) -> Result<Frame> {
-        let channels = usize::from(self.input.channels);
+    fn frame(&self, given: &[&[usize]]) -> Result<Frame> {
+        let (found, expected) = (given.len(), self.inputs.len());
+        if found != expected || expected == 0 {
+            return Err(Error::Model(format!("an island is given {found} values, expected {expected}")));
+        }
+        let (shape, channels) = (given[0], usize::from(self.inputs[0].channels));
         let [1, found, rows, width] = shape[..] else {
             return Err(Error::Model(format!(
                 "an island reads a value of shape {shape:?}, expected [1, channels, rows, width]"
@@ -205,6 +196,32 @@ impl Island {
         }
         Ok(Frame::grey(rows, width))
     }
+}
+
+/// NCHW to the plan's int8, NHWC.
+fn quantized(of: &Tensor, shape: &[usize], values: &[f32]) -> Vec<i8> {
+    let (channels, plane) = (shape[1], shape[2] * shape[3]);
+    let mut quantized = vec![0i8; channels * plane];
+    let mut lines = vec![0i8; CHANNELS * PIXELS];
+    for first in (0..plane).step_by(PIXELS) {
+        let pixels = PIXELS.min(plane - first);
+        for start in (0..channels).step_by(CHANNELS) {
+            let count = CHANNELS.min(channels - start);
+            for (c, line) in lines.chunks_exact_mut(PIXELS).take(count).enumerate() {
+                let from = &values[(start + c) * plane + first..][..pixels];
+                for (to, &v) in line.iter_mut().zip(from) {
+                    *to = saturate(v / of.scale, of.zero_point, Clamp::FULL);
+                }
+            }
+            let to = &mut quantized[first * channels..][..pixels * channels];
+            for (x, pixel) in to.chunks_exact_mut(channels).enumerate() {
+                for (to, line) in pixel[start..start + count].iter_mut().zip(lines.chunks_exact(PIXELS)) {
+                    *to = line[x];
+                }
+            }
+        }
+    }
+    quantized
 }
 
 impl Lent {

@@ -60,8 +60,8 @@ const MOST_SAMPLES: usize = 48;
 /// An island to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outline {
-    /// The value that it reads.
-    pub input: String,
+    /// The values that it reads.
+    pub inputs: Vec<String>,
     /// The values that it makes for others.
     pub outputs: Vec<String>,
     /// Labels of its nodes.
@@ -190,11 +190,7 @@ fn attempt(
     checked: &mut HashSet<Vec<usize>>,
 ) -> Result<Result<Vec<Outline>, Vec<Refusal>>> {
     let steps = steps(model, graph, verdicts);
-    let (groups, apart) = partition(&steps);
-    let reason = "it reads values of several islands";
-    if !apart.is_empty() {
-        return Ok(Err(apart.into_iter().map(|node| Refusal { node, reason: reason.into() }).collect()));
-    }
+    let groups = partition(&steps);
     let places = Places::new(graph, verdicts, probe);
     let needed = places.needed(&groups);
     let (mut islands, mut refusals) = (Vec::new(), Vec::new());
@@ -283,12 +279,12 @@ fn outline(places: &Places, group: &Group, part: &Part) -> Outline {
     };
     let resampled = |&&index: &&usize| places.graph.node[index].op_type == "Resize";
     Outline {
-        input: part.input.clone(),
+        inputs: part.inputs.iter().map(|input| input.name.clone()).collect(),
         outputs: part.outputs.clone(),
         nodes: group.nodes.iter().map(|&node| label(&places.graph.node[node])).collect(),
         products: group.nodes.iter().map(products).sum(),
         resampled: group.nodes.iter().filter(resampled).map(|&i| elements(&places.graph.node[i].output[0])).sum(),
-        border: elements(&part.input) + part.outputs.iter().map(|name| elements(name)).sum::<usize>(),
+        border: part.inputs.iter().map(|input| &input.name).chain(&part.outputs).map(|name| elements(name)).sum(),
     }
 }
 
@@ -322,20 +318,20 @@ impl Division {
             return Err(Error::Calibration("no sample was given, but islands are quantized by what they see".into()));
         }
         let steps = steps(model, graph, &self.verdicts);
-        let (groups, _) = partition(&steps);
+        let groups = partition(&steps);
         let places = Places::new(graph, &self.verdicts, &self.probe);
         let needed = places.needed(&groups);
         let parts = groups.iter().map(|group| places.part(group, &needed));
         let parts = parts.collect::<Result<Vec<_>, _>>().map_err(|refusal| Error::Model(refusal.reason))?;
-        let mut activations = activations(model, &parts, samples)?;
+        let activations = activations(model, &parts, samples)?;
         let mut plans = Vec::new();
         for (index, part) in parts.iter().enumerate() {
             progress(index);
             let alone = part.model(model)?;
-            let seen = activations.remove(&part.input).unwrap_or_default();
+            let seen = activations.iter().map(|values| part.inputs.iter().map(|i| values[&i.name].clone()).collect());
             let description = description();
             let compiler = Compiler::new(&alone, &description, options.clone()).probed(&self.probe);
-            let compiled = compiler.calibrate(seen).compile()?;
+            let compiled = compiler.calibrate_with(seen.collect()).compile()?;
             plans.push(compiled.plan);
         }
         extract::remainder(model, &groups, &parts, &plans)
@@ -363,19 +359,19 @@ fn fitted(model: &Model, samples: &[Vec<Tensor>]) -> Result<Vec<Vec<Tensor>>> {
 }
 
 /// What the islands read, for at most [`MOST_SAMPLES`].
-fn activations(model: &Model, parts: &[Part], samples: &[Vec<Tensor>]) -> Result<HashMap<String, Vec<Tensor>>> {
+fn activations(model: &Model, parts: &[Part], samples: &[Vec<Tensor>]) -> Result<Vec<HashMap<String, Tensor>>> {
     let is_made = |name: &&String| !model.inputs().iter().any(|port| port.name == **name);
-    let made: Vec<String> = parts.iter().map(|part| &part.input).filter(is_made).cloned().collect();
+    let read = parts.iter().flat_map(|part| &part.inputs).map(|input| &input.name);
+    let mut made: Vec<String> = read.filter(is_made).cloned().collect();
+    made.sort();
+    made.dedup();
     let mut runs = Runs::new(model, made.clone());
-    let mut found: HashMap<String, Vec<Tensor>> = HashMap::new();
-    for sample in samples.iter().step_by(samples.len().div_ceil(MOST_SAMPLES)) {
+    let values = |sample: &Vec<Tensor>| {
         let mut values = if made.is_empty() { HashMap::new() } else { runs.run(sample)? };
         values.extend(model.inputs().iter().zip(sample).map(|(port, value)| (port.name.clone(), value.clone())));
-        for (name, value) in values {
-            found.entry(name).or_default().push(value);
-        }
-    }
-    Ok(found)
+        Ok(values)
+    };
+    samples.iter().step_by(samples.len().div_ceil(MOST_SAMPLES)).map(values).collect()
 }
 
 impl fmt::Display for Division {
@@ -385,13 +381,13 @@ impl fmt::Display for Division {
         writeln!(f, "{islands} islands in int8, {left} operators in float; for a frame of {width}x{rows}:")?;
         for (index, island) in self.islands.iter().enumerate() {
             let (nodes, millions) = (island.nodes.len(), island.products as f64 / 1e6);
-            let (input, outputs) = (&island.input, island.outputs.join(", "));
+            let (inputs, outputs) = (island.inputs.join(", "), island.outputs.join(", "));
             writeln!(
                 f,
                 "  island {index}: {nodes} operators, {millions:.1} MMAC, {} values at its borders",
                 island.border
             )?;
-            writeln!(f, "    reads {input}, makes {outputs}")?;
+            writeln!(f, "    reads {inputs}, makes {outputs}")?;
         }
         for Left { operator, node, reason } in &self.left {
             writeln!(f, "  float: {operator} `{node}`: {reason}")?;

@@ -46,10 +46,13 @@ impl EvalOp for Operator {
     op_out_of_plan!();
 
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let input = inputs[0].cast_to::<f32>()?;
-        let view = input.to_plain_array_view::<f32>()?;
-        let values = view.as_slice().ok_or_else(|| format_err!("an island reads a value that is not contiguous"))?;
-        let outputs = self.0.run(inputs[0].shape(), values).map_err(|e| format_err!("{e}"))?;
+        let cast = inputs.iter().map(|input| input.cast_to::<f32>()).collect::<TractResult<Vec<_>>>()?;
+        let views = cast.iter().map(|input| input.to_plain_array_view::<f32>()).collect::<TractResult<Vec<_>>>()?;
+        let given = views.iter().map(|view| {
+            let values = view.as_slice().ok_or_else(|| format_err!("an island reads a value that is not contiguous"))?;
+            Ok((view.shape(), values))
+        });
+        let outputs = self.0.run(&given.collect::<TractResult<Vec<_>>>()?).map_err(|e| format_err!("{e}"))?;
         let tensor = |(shape, output)| Ok(tract_ndarray::Array4::from_shape_vec(shape, output)?.into_tvalue());
         outputs.into_iter().map(tensor).collect()
     }
@@ -59,8 +62,9 @@ impl TypedOp for Operator {
     as_op!();
 
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        let shape = inputs[0].shape.as_concrete().ok_or_else(|| format_err!("an island wants a size"))?;
-        let shapes = self.0.shapes(shape).map_err(|e| format_err!("{e}"))?;
+        let given = inputs.iter().map(|input| input.shape.as_concrete());
+        let given = given.collect::<Option<Vec<_>>>().ok_or_else(|| format_err!("an island wants a size"))?;
+        let shapes = self.0.shapes(&given).map_err(|e| format_err!("{e}"))?;
         Ok(shapes.iter().map(f32::fact).collect())
     }
 }
@@ -80,16 +84,18 @@ impl Expansion for Operator {
         inputs: &'p [TensorProxy],
         outputs: &'p [TensorProxy],
     ) -> InferenceResult {
-        check_input_arity(inputs, 1)?;
+        check_input_arity(inputs, self.0.inputs())?;
         check_output_arity(outputs, self.0.outputs())?;
-        s.equals(&inputs[0].datum_type, f32::datum_type())?;
-        for output in outputs {
-            s.equals(&output.datum_type, f32::datum_type())?;
-            s.equals(&output.rank, 4)?;
+        for value in inputs.iter().chain(outputs) {
+            s.equals(&value.datum_type, f32::datum_type())?;
+            s.equals(&value.rank, 4)?;
         }
-        s.given(&inputs[0].shape, move |s, shape| {
-            let sides = shape.iter().map(|side| Ok(side.to_usize()?)).collect::<TractResult<Vec<_>>>()?;
-            let shapes = self.0.shapes(&sides).map_err(|e| format_err!("{e}"))?;
+        s.given_all(inputs.iter().map(|input| &input.shape), move |s, shapes| {
+            let sides = |shape: &ShapeFactoid| shape.concretize()?.iter().map(|side| side.to_usize().ok()).collect();
+            let given: Option<Vec<Vec<usize>>> = shapes.iter().map(sides).collect();
+            let given = given.ok_or_else(|| format_err!("an island wants a size"))?;
+            let given: Vec<&[usize]> = given.iter().map(Vec::as_slice).collect();
+            let shapes = self.0.shapes(&given).map_err(|e| format_err!("{e}"))?;
             for (output, shape) in outputs.iter().zip(shapes) {
                 for (axis, side) in shape.into_iter().enumerate() {
                     s.equals(&output.shape[axis], side.to_dim())?;

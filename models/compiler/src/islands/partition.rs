@@ -1,8 +1,9 @@
-//! Which nodes go together: the largest sets with one input each.
+//! Which nodes go together: neighbours that can run at once.
 //!
-//! Nodes are taken in topological order. One joins an island if all that it reads is made there, or is the island's
-//! input; else, if it reads only one value, it begins an island; else it stays in float. So whatever leaves an island
-//! and comes back through float is not taken in again, and every island can be run at once, when its input is there.
+//! Every node has a *stage*: how often the way from the image to it changes between int8 and float, along the way with
+//! most changes. Stages never fall along a way, and rise with every change; so what leaves an island and comes back
+//! through float is of a later stage, and nodes of one stage can run at once, when what they read from outside is there.
+//! An island is a set of int8 nodes of one stage that hang together, through what they make or through what they read.
 
 use std::collections::HashMap;
 
@@ -22,37 +23,64 @@ pub struct Step<'a> {
 /// Nodes that are to be one plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group<'a> {
-    /// The value that it reads.
-    pub input: &'a str,
+    /// The values that it reads, in the order in which they are read first.
+    pub inputs: Vec<&'a str>,
     /// Its nodes, in order.
     pub nodes: Vec<usize>,
 }
 
-/// The groups, and the nodes that a plan could hold, but that read values of several groups.
-pub fn partition<'a>(steps: &[Step<'a>]) -> (Vec<Group<'a>>, Vec<usize>) {
-    let mut groups: Vec<Group> = Vec::new();
-    let mut made_in: HashMap<&str, usize> = HashMap::new();
-    let mut apart = Vec::new();
-    for step in steps.iter().filter(|step| step.int8) {
-        let holds = |group: usize| {
-            step.inputs.iter().all(|name| made_in.get(name) == Some(&group) || groups[group].input == *name)
+/// The groups, in the order of their first nodes.
+pub fn partition<'a>(steps: &[Step<'a>]) -> Vec<Group<'a>> {
+    // Steps that hang together point to the first of them.
+    let mut first: Vec<usize> = (0..steps.len()).collect();
+    let mut makers: HashMap<&str, usize> = HashMap::new();
+    let mut readers: HashMap<(usize, &str), usize> = HashMap::new();
+    let mut stages: Vec<usize> = Vec::with_capacity(steps.len());
+    for (index, step) in steps.iter().enumerate() {
+        // What the model is given is float, of stage 0.
+        let after = |name: &&str| match makers.get(name) {
+            Some(&maker) => stages[maker] + usize::from(steps[maker].int8 != step.int8),
+            None => usize::from(step.int8),
         };
-        let found = (0..groups.len()).rev().find(|&group| holds(group));
-        let group = match (found, &step.inputs[..]) {
-            (Some(group), _) => group,
-            (None, [input, rest @ ..]) if rest.iter().all(|other| other == input) => {
-                groups.push(Group { input, nodes: Vec::new() });
-                groups.len() - 1
-            }
-            _ => {
-                apart.push(step.node);
-                continue;
-            }
-        };
-        groups[group].nodes.push(step.node);
-        made_in.extend(step.outputs.iter().map(|name| (*name, group)));
+        let stage = step.inputs.iter().map(after).max().unwrap_or(0);
+        stages.push(stage);
+        for &name in step.inputs.iter().filter(|_| step.int8) {
+            let maker = makers.get(name).copied().filter(|&maker| steps[maker].int8 && stages[maker] == stage);
+            let neighbour = maker.unwrap_or_else(|| *readers.entry((stage, name)).or_insert(index));
+            join(&mut first, neighbour, index);
+        }
+        makers.extend(step.outputs.iter().map(|name| (*name, index)));
     }
-    (groups, apart)
+    let mut groups: Vec<Group> = Vec::new();
+    let mut group_of: HashMap<usize, usize> = HashMap::new();
+    for (index, step) in steps.iter().enumerate().filter(|(_, step)| step.int8) {
+        let root = root(&first, index);
+        let at = *group_of.entry(root).or_insert_with(|| {
+            groups.push(Group { inputs: Vec::new(), nodes: Vec::new() });
+            groups.len() - 1
+        });
+        let group = &mut groups[at];
+        for &name in &step.inputs {
+            let inside = makers.get(name).is_some_and(|&maker| steps[maker].int8 && self::root(&first, maker) == root);
+            if !inside && !group.inputs.contains(&name) {
+                group.inputs.push(name);
+            }
+        }
+        group.nodes.push(step.node);
+    }
+    groups
+}
+
+fn root(first: &[usize], mut index: usize) -> usize {
+    while first[index] != index {
+        index = first[index];
+    }
+    index
+}
+
+fn join(first: &mut [usize], a: usize, b: usize) {
+    let (a, b) = (root(first, a), root(first, b));
+    first[a.max(b)] = a.min(b);
 }
 
 #[cfg(test)]
@@ -63,10 +91,14 @@ mod tests {
         Step { node, inputs: inputs.to_vec(), outputs: vec![output], int8 }
     }
 
+    fn groups<'a>(expected: &[(&[&'a str], &[usize])]) -> Vec<Group<'a>> {
+        expected.iter().map(|(inputs, nodes)| Group { inputs: inputs.to_vec(), nodes: nodes.to_vec() }).collect()
+    }
+
     #[test]
     fn a_skip_stays_in_its_island() {
         let steps = [step(0, &["x"], "a", true), step(1, &["a"], "b", true), step(2, &["a", "b"], "c", true)];
-        assert_eq!(partition(&steps), (vec![Group { input: "x", nodes: vec![0, 1, 2] }], vec![]));
+        assert_eq!(partition(&steps), groups(&[(&["x"], &[0, 1, 2])]));
     }
 
     #[test]
@@ -79,9 +111,7 @@ mod tests {
             step(3, &["a", "b"], "c", true),
             step(4, &["c"], "d", true),
         ];
-        let groups = [("x", vec![0]), ("f", vec![2]), ("c", vec![4])];
-        let groups = groups.map(|(input, nodes)| Group { input, nodes }).to_vec();
-        assert_eq!(partition(&steps), (groups, vec![3]));
+        assert_eq!(partition(&steps), groups(&[(&["x"], &[0]), (&["f", "a"], &[2, 3, 4])]));
     }
 
     #[test]
@@ -93,6 +123,17 @@ mod tests {
             step(3, &["a", "b"], "c", true),
             step(4, &["c", "f"], "d", true),
         ];
-        assert_eq!(partition(&steps), (vec![Group { input: "f", nodes: vec![1, 2, 3, 4] }], vec![]));
+        assert_eq!(partition(&steps), groups(&[(&["f"], &[1, 2, 3, 4])]));
+    }
+
+    #[test]
+    fn a_decoder_behind_a_float_encoder_is_one_island() {
+        let steps = [
+            step(0, &["x"], "fine", false),
+            step(1, &["fine"], "coarse", false),
+            step(2, &["coarse"], "up", true),
+            step(3, &["up", "fine"], "out", true),
+        ];
+        assert_eq!(partition(&steps), groups(&[(&["coarse", "fine"], &[2, 3])]));
     }
 }
