@@ -47,7 +47,7 @@ fn interior_and_border() {
     // The mask is what the float logits say, but for pixels on the edge of a decision.
     let (mut agree, mut all) = (0, 0);
     for image in &images {
-        let mask = &measure::run(&plan, image).unwrap()[1];
+        let mask = &measure::run(&plan, std::slice::from_ref(image)).unwrap()[1];
         let logits = &model.run_float(std::slice::from_ref(image)).unwrap()[0].data;
         let pixels = mask.len();
         for (pixel, &class) in mask.iter().enumerate() {

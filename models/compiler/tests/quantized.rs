@@ -31,7 +31,7 @@ fn single_operators_give_onnx_runtimes_integers() {
             }
         }
         let image = Tensor::new(vec![1, 5, 9, 11], data).unwrap();
-        let found = measure::run(&plan, &image).unwrap();
+        let found = measure::run(&plan, std::slice::from_ref(&image)).unwrap();
         assert_eq!(found[0], expected, "{name}");
     }
 }

@@ -91,7 +91,7 @@ impl Expansion for Operator {
             s.equals(&value.rank, 4)?;
         }
         s.given_all(inputs.iter().map(|input| &input.shape), move |s, shapes| {
-            let sides = |shape: &ShapeFactoid| shape.concretize()?.iter().map(|side| side.to_usize().ok()).collect();
+            let sides = |shape: &TVec<TDim>| shape.iter().map(|side| side.to_usize().ok()).collect();
             let given: Option<Vec<Vec<usize>>> = shapes.iter().map(sides).collect();
             let given = given.ok_or_else(|| format_err!("an island wants a size"))?;
             let given: Vec<&[usize]> = given.iter().map(Vec::as_slice).collect();
