@@ -12,6 +12,8 @@ pub enum Method {
     Percentile(f64),
     /// The range that loses least information (Kullback–Leibler divergence, as TensorRT's calibrator).
     Entropy,
+    /// The range with the smallest mean square of what rounding and clipping change.
+    Error,
 }
 
 impl std::fmt::Display for Method {
@@ -20,6 +22,7 @@ impl std::fmt::Display for Method {
             Method::MinMax => write!(f, "min-max"),
             Method::Percentile(p) => write!(f, "percentile {p}"),
             Method::Entropy => write!(f, "entropy"),
+            Method::Error => write!(f, "mean square error"),
         }
     }
 }
@@ -81,6 +84,7 @@ impl Histogram {
                 (low.max(self.min).min(0.0), high.min(self.max).max(0.0))
             }
             Method::Entropy => self.entropy(),
+            Method::Error => self.least_error(),
         }
     }
 
@@ -94,6 +98,38 @@ impl Histogram {
             let divergence = self.divergence(low, high);
             if divergence < best.0 {
                 best = (divergence, (low, high));
+            }
+        }
+        best.1
+    }
+
+    /// Tries ranges that are fractions of what was seen, either end for itself, and takes the one that changes values least.
+    fn least_error(&self) -> (f32, f32) {
+        const STEPS: usize = 64;
+        const LEVELS: f64 = 255.0;
+        // What clipping at either end costs, for every fraction.
+        let ends = |seen: f32| -> Vec<(f32, f64)> {
+            let steps = if seen == 0.0 { STEPS..=STEPS } else { 1..=STEPS };
+            let at = |step: usize| {
+                let end = seen * step as f32 / STEPS as f32;
+                let beyond = |(bin, &count): (usize, &u64)| {
+                    let middle = (self.edge(bin) + self.edge(bin + 1)) / 2.0;
+                    let excess = if seen > 0.0 { middle - end } else { end - middle };
+                    count as f64 * f64::from(excess.max(0.0)).powi(2)
+                };
+                (end, self.bins.iter().enumerate().filter(|(_, count)| **count > 0).map(beyond).sum())
+            };
+            steps.map(at).collect()
+        };
+        let (lows, highs) = (ends(self.min), ends(self.max));
+        let mut best = (f64::INFINITY, (self.min, self.max));
+        for &(low, below) in &lows {
+            for &(high, above) in &highs {
+                let step = f64::from(high - low) / LEVELS;
+                let error = below + above + self.count as f64 * step * step / 12.0;
+                if error < best.0 {
+                    best = (error, (low, high));
+                }
             }
         }
         best.1

@@ -116,7 +116,7 @@ impl<'g> Search<'_, 'g> {
     fn methods(&self) -> Vec<Method> {
         match self.options.method {
             Some(method) => vec![method],
-            None => vec![Method::Percentile(99.99), Method::MinMax, Method::Entropy],
+            None => vec![Method::Percentile(99.99), Method::MinMax, Method::Error],
         }
     }
 }
