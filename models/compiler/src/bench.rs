@@ -15,6 +15,7 @@ use crate::model::{Model, Tensor, Values, reals};
 use crate::options::Progress;
 use crate::quality::Quality;
 use crate::quantize::Sharing;
+use crate::rounding::Covariances;
 
 /// Longest side of what choices are measured on.
 const MEASURED_SIDE: usize = 256;
@@ -126,7 +127,7 @@ impl Seen {
         for node in &graph.nodes {
             let Op::Conv(conv) = &node.op else { continue };
             let (sums, count) = &self.means[node.inputs[0]];
-            if conv.integers.is_some() || *count == 0.0 {
+            if *count == 0.0 {
                 continue;
             }
             let outputs = conv.bias.len();
@@ -148,10 +149,12 @@ impl Seen {
                         return 0.0;
                     }
                     let first = o / per_group * group_inputs;
-                    let error = |(i, &w): (usize, &f32)| {
-                        let rounded = (w / scale).round_ties_even() * scale;
-                        f64::from(w - rounded) * sums[first + i / taps] / count
+                    let rounded = |i: usize, w: f32| match &conv.integers {
+                        Some(integers) => f32::from(integers.weights[o * per_output + i]) * integers.scales[o],
+                        None => (w / scale).round_ties_even() * scale,
                     };
+                    let error =
+                        |(i, &w): (usize, &f32)| f64::from(w - rounded(i, w)) * sums[first + i / taps] / count;
                     (real.iter().enumerate().map(error).sum::<f64>() / share) as f32
                 })
                 .collect();
@@ -203,15 +206,33 @@ impl Bench<'_> {
         let mut runs = Runs::new(self.model, self.names());
         for (done, sample) in self.samples.iter().enumerate() {
             progress(Progress { stage: "calibrate", done, total: self.samples.len() });
-            let mut found = runs.run(sample)?;
-            let inputs = std::iter::once(0).chain(self.graph.other_inputs());
-            found.extend(inputs.map(|id| self.graph.values[id].name.clone()).zip(sample.iter().cloned()));
+            let found = self.values(&mut runs, sample)?;
             for (id, value) in self.graph.values.iter().enumerate() {
                 let Some(tensor) = found.get(&value.name) else { continue };
                 seen.iter_mut().zip(graphs).for_each(|(seen, graph)| seen.add(graph, id, &tensor.data));
             }
         }
         Ok(seen)
+    }
+
+    /// How the inputs of the convolutions of `graph` go together, over all samples.
+    pub fn covariances(&self, graph: &Graph, progress: &mut dyn FnMut(Progress)) -> Result<Covariances> {
+        let mut covariances = Covariances::new(graph, self.samples.len());
+        let mut runs = Runs::new(self.model, self.names());
+        for (done, sample) in self.samples.iter().enumerate() {
+            progress(Progress { stage: "round", done, total: self.samples.len() });
+            let found = self.values(&mut runs, sample)?;
+            covariances.add(graph, |id| found.get(&graph.values[id].name));
+        }
+        Ok(covariances)
+    }
+
+    /// All values of the float run, by their names.
+    fn values(&self, runs: &mut Runs, sample: &[Tensor]) -> Result<HashMap<String, Tensor>> {
+        let mut found = runs.run(sample)?;
+        let inputs = std::iter::once(0).chain(self.graph.other_inputs());
+        found.extend(inputs.map(|id| self.graph.values[id].name.clone()).zip(sample.iter().cloned()));
+        Ok(found)
     }
 
     pub fn lower(&self, choice: &Choice) -> Result<Program> {

@@ -55,6 +55,14 @@ impl<'g> Search<'_, 'g> {
             let choice = Choice { corrections, ..best.0.clone() };
             self.attempt(&mut best, "bias correction".into(), 0.0, choice)?;
         }
+        if best.1 < GOOD && self.options.rounding {
+            let covariances = self.bench.covariances(&best.0.graph, self.progress)?;
+            if let Some(graph) = covariances.round(&best.0.graph, &best.0.quants) {
+                let corrections = seen.corrections(&graph);
+                let choice = Choice { graph, corrections, ..best.0.clone() };
+                self.attempt(&mut best, "weights rounded together".into(), TOLERANCE, choice)?;
+            }
+        }
         if graph.nodes.iter().any(|node| matches!(node.op, Op::Concat)) {
             let quants = apart.quantize(&seen.ranges(best.0.method));
             let choice = Choice { sharing: apart, quants, joined: false, ..best.0.clone() };

@@ -16,7 +16,7 @@
 //! | [`head`], [`description`] | what ONNX does not say: preprocessing, classes, the mask |
 //! | [`calibrate`], [`quantize`] | ranges, scales, and which values share them |
 //! | [`lower`], [`rings`], [`emit`] | core's operators, ring heights, bytes |
-//! | `choose`, `equalize`, `bench` | which quantization serves the outputs best: what is tried, and where it is tried |
+//! | `choose`, `equalize`, `rounding`, `bench` | which quantization serves the outputs best: what is tried, and where it is tried |
 //! | [`compiler`], [`options`] | the whole way, what it is asked, and what it tells on the way |
 //! | [`measure`], [`quality`], [`report`] | what it was worth: against float, value by value, output by output, in words |
 //! | [`profile`] | where the time goes of what tract runs |
@@ -65,6 +65,7 @@ pub mod quality;
 pub mod quantize;
 pub mod report;
 pub mod rings;
+mod rounding;
 
 pub use borders::mirrored;
 pub use calibrate::Method;

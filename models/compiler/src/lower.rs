@@ -271,10 +271,7 @@ impl Lowering<'_> {
                     integers.scales[o]
                 }
                 None => {
-                    let largest = real.iter().fold(0f32, |m, w| m.max(w.abs()));
-                    // A channel that is all bias would have no scale.
-                    let least = bias.abs() / (f64::from(input.scale) * MAX_BIAS);
-                    let scale = (largest / 127.0).max(least as f32).max(f32::MIN_POSITIVE * 1e6);
+                    let scale = weight_scale(real, bias, input);
                     weights.extend(real.iter().map(|w| (w / scale).round_ties_even().clamp(-127.0, 127.0) as i8));
                     scale
                 }
@@ -306,6 +303,14 @@ impl Lowering<'_> {
             Some(output_padding) => Plan::ConvTranspose { conv: template, output_padding },
         })
     }
+}
+
+/// The real value of one step of an output's weights.
+pub fn weight_scale(weights: &[f32], bias: f64, input: Quant) -> f32 {
+    let largest = weights.iter().fold(0f32, |m, w| m.max(w.abs()));
+    // A channel that is all bias would have no scale.
+    let least = bias.abs() / (f64::from(input.scale) * MAX_BIAS);
+    (largest / 127.0).max(least as f32).max(f32::MIN_POSITIVE * 1e6)
 }
 
 /// ONNX's `[output, input, rows, columns]` to core's layout: per output one block `[rows, columns, channels]` per input,

@@ -11,6 +11,8 @@ pub struct Options {
     pub bias_correction: bool,
     /// Whether to try to equalize channels across layers.
     pub equalization: bool,
+    /// Whether to try to round weights so that their errors cancel.
+    pub rounding: bool,
     /// Most images that choices and the report are measured on.
     pub measured: usize,
     /// Memory to fill with rows; `None` makes one row per step, which needs the least.
@@ -28,7 +30,7 @@ pub struct Memory {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { method: None, bias_correction: true, equalization: true, measured: 4, memory: None }
+        Options { method: None, bias_correction: true, equalization: true, rounding: true, measured: 4, memory: None }
     }
 }
 

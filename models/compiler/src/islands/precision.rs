@@ -55,6 +55,7 @@ pub fn precise(
         method: Some(Method::Percentile(99.99)),
         bias_correction: false,
         equalization: false,
+        rounding: false,
         measured: 1,
         memory: None,
     };
