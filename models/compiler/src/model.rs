@@ -17,7 +17,7 @@ use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 
-use crate::bridge::{self, branches, check, functions, sequences, widen};
+use crate::bridge::{self, branches, check, functions, resize, sequences, widen};
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::islands::operator;
@@ -266,7 +266,8 @@ impl Model {
             }
             let sized = |proto: &pb::ModelProto| self.sized(&onnx, proto, shapes);
             branches::take(&mut proto, |asked| answers(sized(asked)?))?;
-            sized(&proto)?.into_optimized()?.into_runnable()
+            let typed = sized(&proto)?.into_typed()?.into_decluttered()?;
+            resize::by_factors(typed)?.into_optimized()?.into_runnable()
         })
     }
 

@@ -8,12 +8,13 @@
 //! | [`widen`] | f16 and bf16, which become f32 |
 //! | [`expand`] | `Expand`, which tract loses where it goes into a product |
 //! | [`pad`] | `Pad` that crops, and that wraps around |
+//! | [`resize`] | `Resize` to sizes that are whole multiples, which tract is slow at |
 //! | [`squeeze`] | `Squeeze` of every side of 1, before opset 13 |
 //! | [`col2im`] | `Col2Im` |
 //! | [`check`] | what is wrong with a file, in a sentence |
 //!
 //! The first two hold for every size of the inputs, and edit the graph when it is read; so the importer sees what they
-//! made. `widen` and `branches` edit the copy of it that tract gets, whose sizes are known. The others are operators of tract's.
+//! made. `widen` and `branches` edit the copy of it that tract gets, whose sizes are known, and `resize` what tract makes of it. The others are operators of tract's.
 
 pub(crate) mod branches;
 pub(crate) mod check;
@@ -22,6 +23,7 @@ mod expand;
 pub(crate) mod functions;
 mod pad;
 pub(crate) mod proto;
+pub(crate) mod resize;
 pub(crate) mod sequences;
 mod squeeze;
 pub(crate) mod widen;

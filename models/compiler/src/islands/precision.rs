@@ -18,6 +18,9 @@ const TRIED: usize = 3;
 /// Convolutions by which a cut that misses is moved.
 const STEP: usize = 2;
 
+/// What is gained, at most, where everything is tried that makes int8 better: in dB, and in decisions.
+const GAIN: Quality = Quality { sqnr: 3.0, agreement: 0.005 };
+
 /// A model in islands, and how close it comes to float.
 pub struct Divided {
     /// Which operators are where.
@@ -52,7 +55,7 @@ pub fn precise(
     }
     let why = without.map_or_else(String::new, |quality| format!("int8 from here on costs too much: {quality}"));
     let quick = Options {
-        method: Some(Method::Percentile(99.99)),
+        method: Some(Method::Error),
         bias_correction: false,
         equalization: false,
         rounding: false,
@@ -61,14 +64,15 @@ pub fn precise(
     };
     // The cut before convolution `bad` is too early, the one before `good` is not: with none in int8, nothing is lost.
     let (mut bad, mut good) = (0, divider.cuts().len());
+    let almost = Quality { sqnr: enough.sqnr - GAIN.sqnr, agreement: enough.agreement - GAIN.agreement };
     while good - bad > 1 {
         let middle = bad + (good - bad) / 2;
         let cut = divider.cuts()[middle];
         let divided =
             try_cut(&mut divider, model, &samples[..samples.len().min(TRIED)], cut, &why, &quick, &mut progress)?;
-        if divided.quality.is_at_least(enough) { good = middle } else { bad = middle }
+        if divided.quality.is_at_least(&almost) { good = middle } else { bad = middle }
     }
-    // What was found with few samples may miss by a little with all of them.
+    // Now with all that makes int8 better, and all samples.
     loop {
         let cut = divider.cuts().get(good).copied().unwrap_or(usize::MAX);
         let divided = try_cut(&mut divider, model, samples, cut, &why, &Options::default(), &mut progress)?;
