@@ -1,6 +1,8 @@
 //! Fixtures, and images to calibrate on.
 #![allow(dead_code, reason = "every test file takes what it needs")]
 
+pub mod cases;
+
 use std::path::PathBuf;
 
 use microtome_compiler::{Model, Tensor};
