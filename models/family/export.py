@@ -1,4 +1,4 @@
-"""What the scripts of PyTorch networks share: calibrated batch normalization, and both exporters."""
+"""What the scripts of PyTorch networks share: calibrated batch normalization, both exporters, and inputs for tests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import warnings
 from pathlib import Path
 
+import numpy as np
+import onnx
 import torch
 from torch import nn
 
@@ -40,6 +42,23 @@ def export(network: nn.Module, inputs: tuple, path: Path, names: tuple[list[str]
             axes = {given[0]: free} | {name: free for name, output in zip(made, outputs) if output.ndim == rank}
             torch.onnx.export(network, inputs, path, dynamo=False, opset_version=opset, input_names=given,
                               output_names=made, dynamic_axes=axes if free else None)
+
+
+def values(kind: str, shape: tuple[int, ...]) -> np.ndarray:
+    """What `cases.rs` of the compiler's tests gives an input: waves, or numbers from 1 to 9 for integers."""
+    index = np.arange(np.prod(shape, dtype=np.int64)).reshape(shape)
+    if "int" in kind:
+        return np.asarray(index * 7 % 9 + 1, np.int64)
+    return np.asarray(1.5 * np.sin(0.7 * index + 0.3) * np.cos(0.013 * index), np.float32)
+
+
+def strip(model: onnx.ModelProto) -> None:
+    """Takes out what no reader needs, of exports that are kept as fixtures: where in the source nodes come from."""
+    graph = model.graph
+    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    del graph.value_info[:], model.metadata_props[:]
 
 
 def script(description: str, build, frame: tuple[int, ...], path: str, names: tuple[list[str], list[str]],

@@ -1,6 +1,9 @@
 //! Fixtures, and images to calibrate on.
 #![allow(dead_code, reason = "every test file takes what it needs")]
 
+pub mod cases;
+pub mod noise;
+
 use std::path::PathBuf;
 
 use microtome_compiler::{Model, Tensor};
