@@ -3,8 +3,8 @@
 use super::reach::Reach;
 use crate::error::SessionError;
 use crate::ops::resample;
-use crate::plan::record::{self, Edge};
 use crate::plan::op::kind_name;
+use crate::plan::record::{self, Edge};
 use crate::plan::{Op, PadMode, Plan, TALL};
 use crate::ring::TensorState;
 use crate::shape::{Affine, Axis, MAX_SIDE, Size, Window};

@@ -153,8 +153,7 @@ impl Seen {
                         Some(integers) => f32::from(integers.weights[o * per_output + i]) * integers.scales[o],
                         None => (w / scale).round_ties_even() * scale,
                     };
-                    let error =
-                        |(i, &w): (usize, &f32)| f64::from(w - rounded(i, w)) * sums[first + i / taps] / count;
+                    let error = |(i, &w): (usize, &f32)| f64::from(w - rounded(i, w)) * sums[first + i / taps] / count;
                     (real.iter().enumerate().map(error).sum::<f64>() / share) as f32
                 })
                 .collect();

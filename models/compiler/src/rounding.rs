@@ -286,8 +286,10 @@ mod tests {
     fn errors_cancel_in_inputs_that_go_together() {
         // Eight inputs that are nearly one.
         let n = 8;
-        let inputs = Array2::from_shape_fn((64, n), |(i, j)| (i as f32 * 0.7).sin() + 0.05 * ((i * n + j) as f32).cos());
-        let block = Block { channels: 0..n, products: inputs.t().dot(&inputs), sums: inputs.sum_axis(Along(0)), count: 64 };
+        let inputs =
+            Array2::from_shape_fn((64, n), |(i, j)| (i as f32 * 0.7).sin() + 0.05 * ((i * n + j) as f32).cos());
+        let block =
+            Block { channels: 0..n, products: inputs.t().dot(&inputs), sums: inputs.sum_axis(Along(0)), count: 64 };
         let weights = [12.4, 7.4, -3.6, 9.4, 0.4, 2.4, 5.4, -8.6];
         let feedback = Feedback::of(&block, Quant { scale: 1e-3, zero_point: 0 });
         let mut rounded = [0; 8];

@@ -127,7 +127,8 @@ impl<'a> Places<'a> {
         let input = |&(name, channels, _): &(&str, usize, usize)| match ratio(&frame, &sides(name)) {
             Some(ratio) => Ok(Input { name: name.to_owned(), channels, pixel: ratio == [[0, 1]; 2] }),
             None => {
-                let reason = format!("the sides of `{name}`, which it reads, are no share of those of `{}`", shapes[0].0);
+                let reason =
+                    format!("the sides of `{name}`, which it reads, are no share of those of `{}`", shapes[0].0);
                 Err(self.refuse_reader(group, name, reason))
             }
         };

@@ -26,6 +26,7 @@ mod precision;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use microtome_core::plan::Alignment;
@@ -110,7 +111,28 @@ fn description() -> Description {
 /// # Errors
 /// tract cannot run the model, or it has no input of `[1, channels, rows, width]`.
 pub fn divide(model: &Model) -> Result<Division> {
-    Divider::new(model)?.divide(0, "")
+    Divider::new(model)?.divide(&Float::default())
+}
+
+/// What must stay in float, although a plan could hold it.
+#[derive(Clone, Debug, Default)]
+struct Float {
+    /// The nodes before this one,
+    cut: usize,
+    /// but for these.
+    but: Vec<Range<usize>>,
+    /// Why.
+    why: String,
+}
+
+impl Float {
+    fn before(cut: usize, why: &str) -> Float {
+        Float { cut, but: Vec::new(), why: why.to_owned() }
+    }
+
+    fn has(&self, node: usize) -> bool {
+        node < self.cut && !self.but.iter().any(|range| range.contains(&node))
+    }
 }
 
 /// Divides a model in several ways.
@@ -147,11 +169,32 @@ impl<'a> Divider<'a> {
         (0..self.verdicts.len()).filter(is_conv).collect()
     }
 
-    /// The division in which the nodes before `cut` stay in float, for the reason `why`.
-    fn divide(&mut self, cut: usize, why: &str) -> Result<Division> {
+    /// The nodes around each of the `count` largest convolutions that stay in `float`, the largest first: what enlarges and
+    /// joins its inputs, the convolution, and what follows until the next.
+    fn largest(&self, float: &Float, count: usize) -> Vec<Range<usize>> {
+        let places = Places::new(self.graph, &self.verdicts, &self.probe);
+        let cuts = self.cuts();
+        let mut found: Vec<(usize, Range<usize>)> = Vec::new();
+        for (index, &cut) in cuts.iter().enumerate().filter(|(_, cut)| float.has(**cut)) {
+            let before = if index == 0 { 0 } else { cuts[index - 1] + 1 };
+            let joins = |&node: &usize| matches!(self.graph.node[node].op_type.as_str(), "Resize" | "Concat");
+            let start = (before..cut).find(joins).unwrap_or(cut);
+            found.push((
+                products(&places, cut),
+                start..cuts.get(index + 1).copied().unwrap_or(float.cut).min(float.cut),
+            ));
+        }
+        found.sort_by_key(|(products, _)| std::cmp::Reverse(*products));
+        found.into_iter().take(count).map(|(_, around)| around).collect()
+    }
+
+    /// The division in which `float` stays in float.
+    fn divide(&mut self, float: &Float) -> Result<Division> {
         let mut verdicts = self.verdicts.clone();
-        for verdict in verdicts.iter_mut().take(cut).filter(|verdict| **verdict == Verdict::Int8) {
-            *verdict = Verdict::Float(why.to_owned());
+        for (_, verdict) in verdicts.iter_mut().enumerate().filter(|(node, _)| float.has(*node)) {
+            if *verdict == Verdict::Int8 {
+                *verdict = Verdict::Float(float.why.clone());
+            }
         }
         // Every pass leaves more nodes in float.
         loop {
@@ -258,33 +301,35 @@ fn blame(graph: &pb::GraphProto, group: &Group, error: &Error) -> Vec<Refusal> {
 
 fn outline(places: &Places, group: &Group, part: &Part) -> Outline {
     let elements = |name: &str| places.shape(name).map_or(0, |shape| shape.iter().product());
-    let products = |&index: &usize| {
-        let node = &places.graph.node[index];
-        let value =
-            |names: &[String], index: usize| names.get(index).map_or([0; 4], |n| places.shape(n).unwrap_or_default());
-        let weights = node.input.get(1).map_or(0, |name| places.constant_len(name));
-        match node.op_type.as_str() {
-            // Each weight is used once for every output pixel, or input pixel.
-            "Conv" => {
-                let [_, _, rows, width] = value(&node.output, 0);
-                weights * rows * width
-            }
-            "ConvTranspose" => {
-                let [_, _, rows, width] = value(&node.input, 0);
-                weights * rows * width
-            }
-            "Gemm" | "MatMul" => weights,
-            _ => 0,
-        }
-    };
     let resampled = |&&index: &&usize| places.graph.node[index].op_type == "Resize";
     Outline {
         inputs: part.inputs.iter().map(|input| input.name.clone()).collect(),
         outputs: part.outputs.clone(),
         nodes: group.nodes.iter().map(|&node| label(&places.graph.node[node])).collect(),
-        products: group.nodes.iter().map(products).sum(),
+        products: group.nodes.iter().map(|&node| products(places, node)).sum(),
         resampled: group.nodes.iter().filter(resampled).map(|&i| elements(&places.graph.node[i].output[0])).sum(),
         border: part.inputs.iter().map(|input| &input.name).chain(&part.outputs).map(|name| elements(name)).sum(),
+    }
+}
+
+/// Products of a node, for a frame of the first size that was tried.
+fn products(places: &Places, index: usize) -> usize {
+    let node = &places.graph.node[index];
+    let value =
+        |names: &[String], index: usize| names.get(index).map_or([0; 4], |n| places.shape(n).unwrap_or_default());
+    let weights = node.input.get(1).map_or(0, |name| places.constant_len(name));
+    match node.op_type.as_str() {
+        // Each weight is used once for every output pixel, or input pixel.
+        "Conv" => {
+            let [_, _, rows, width] = value(&node.output, 0);
+            weights * rows * width
+        }
+        "ConvTranspose" => {
+            let [_, _, rows, width] = value(&node.input, 0);
+            weights * rows * width
+        }
+        "Gemm" | "MatMul" => weights,
+        _ => 0,
     }
 }
 

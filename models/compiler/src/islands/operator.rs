@@ -49,7 +49,8 @@ impl EvalOp for Operator {
         let cast = inputs.iter().map(|input| input.cast_to::<f32>()).collect::<TractResult<Vec<_>>>()?;
         let views = cast.iter().map(|input| input.to_plain_array_view::<f32>()).collect::<TractResult<Vec<_>>>()?;
         let given = views.iter().map(|view| {
-            let values = view.as_slice().ok_or_else(|| format_err!("an island reads a value that is not contiguous"))?;
+            let values =
+                view.as_slice().ok_or_else(|| format_err!("an island reads a value that is not contiguous"))?;
             Ok((view.shape(), values))
         });
         let outputs = self.0.run(&given.collect::<TractResult<Vec<_>>>()?).map_err(|e| format_err!("{e}"))?;

@@ -1,11 +1,12 @@
-//! Where int8 costs too much, the first operators stay in float.
+//! Where int8 costs too much, operators stay in float.
 //!
 //! What int8 rounds off at the beginning goes through all that follows, and networks that are deep, or that were never
 //! trained, make more of it at every step; the last operators' rounding is seen as it is. They also have the largest
 //! feature maps, and most of the products. So the network is cut in two: float up to some convolution, islands behind it,
-//! as early as the outputs allow.
+//! as early as the outputs allow. What is then left of what the outputs allow goes to the largest convolutions before the
+//! cut, one by one.
 
-use super::{Divider, Division};
+use super::{Divider, Division, Float};
 use crate::calibrate::Method;
 use crate::error::Result;
 use crate::model::{Model, Tensor};
@@ -17,6 +18,9 @@ const TRIED: usize = 3;
 
 /// Convolutions by which a cut that misses is moved.
 const STEP: usize = 2;
+
+/// Convolutions before the cut that are tried in int8.
+const MORE: usize = 4;
 
 /// What is gained, at most, where everything is tried that makes int8 better: in dB, and in decisions.
 const GAIN: Quality = Quality { sqnr: 3.0, agreement: 0.005 };
@@ -47,7 +51,7 @@ pub fn precise(
     let samples = &super::fitted(model, samples)?;
     let mut without = known;
     if without.is_none() {
-        let divided = try_cut(&mut divider, model, samples, 0, "", &Options::default(), &mut progress)?;
+        let divided = attempt(&mut divider, model, samples, &Float::default(), &Options::default(), &mut progress)?;
         if divided.quality.is_at_least(enough) {
             return Ok(divided);
         }
@@ -62,44 +66,72 @@ pub fn precise(
         measured: 1,
         memory: None,
     };
+    let few = &samples[..samples.len().min(TRIED)];
     // The cut before convolution `bad` is too early, the one before `good` is not: with none in int8, nothing is lost.
     let (mut bad, mut good) = (0, divider.cuts().len());
     let almost = Quality { sqnr: enough.sqnr - GAIN.sqnr, agreement: enough.agreement - GAIN.agreement };
     while good - bad > 1 {
         let middle = bad + (good - bad) / 2;
-        let cut = divider.cuts()[middle];
-        let divided =
-            try_cut(&mut divider, model, &samples[..samples.len().min(TRIED)], cut, &why, &quick, &mut progress)?;
+        let float = Float::before(divider.cuts()[middle], &why);
+        let divided = attempt(&mut divider, model, few, &float, &quick, &mut progress)?;
         if divided.quality.is_at_least(&almost) { good = middle } else { bad = middle }
     }
     // Now with all that makes int8 better, and all samples.
     loop {
-        let cut = divider.cuts().get(good).copied().unwrap_or(usize::MAX);
-        let divided = try_cut(&mut divider, model, samples, cut, &why, &Options::default(), &mut progress)?;
-        if divided.quality.is_at_least(enough) || good >= divider.cuts().len() {
+        let float = Float::before(divider.cuts().get(good).copied().unwrap_or(usize::MAX), &why);
+        let divided = attempt(&mut divider, model, samples, &float, &Options::default(), &mut progress)?;
+        if divided.quality.is_at_least(enough) {
+            return with_more(divider, model, samples, enough, (float, divided), progress);
+        }
+        if good >= divider.cuts().len() {
             return Ok(divided);
         }
         good += STEP;
     }
 }
 
-fn try_cut(
+/// Has the largest convolutions before the cut in int8 too, as long as the outputs stay good `enough`.
+fn with_more(
+    mut divider: Divider,
+    model: &Model,
+    samples: &[Vec<Tensor>],
+    enough: &Quality,
+    (mut float, mut divided): (Float, Divided),
+    mut progress: impl FnMut(Progress),
+) -> Result<Divided> {
+    for around in divider.largest(&float, MORE) {
+        let with = Float { but: float.but.iter().chain([&around]).cloned().collect(), ..float.clone() };
+        let more = attempt(&mut divider, model, samples, &with, &Options::default(), &mut progress)?;
+        if more.quality.is_at_least(enough) {
+            (float, divided) = (with, more);
+        }
+    }
+    Ok(divided)
+}
+
+fn attempt(
     divider: &mut Divider,
     model: &Model,
     samples: &[Vec<Tensor>],
-    cut: usize,
-    why: &str,
+    float: &Float,
     options: &Options,
     progress: &mut impl FnMut(Progress),
 ) -> Result<Divided> {
-    let division = divider.divide(cut, why)?;
+    let division = divider.divide(float)?;
     let total = division.islands.len();
     let compiled = division.compile_with(model, samples, options, |island| {
-        progress(Progress { stage: if cut == 0 { "island" } else { "island, behind float" }, done: island, total });
+        progress(Progress {
+            stage: if float.cut == 0 { "island" } else { "island, behind float" },
+            done: island,
+            total,
+        });
     })?;
     let measured = samples.iter().step_by(samples.len().div_ceil(TRIED));
     let pair = |sample: &Vec<Tensor>| Ok((compiled.run_float(sample)?, model.run_float(sample)?));
     let quality = Quality::of(&measured.map(pair).collect::<Result<Vec<_>>>()?);
-    eprintln!("TRY cut {cut} of {}: {quality}; islands {:?}", divider.verdicts.len(), division.islands.iter().map(|i| (i.nodes.len(), i.products/1000000)).collect::<Vec<_>>());
+    eprintln!(
+        "TRY {float:?}: {quality}; islands {:?}",
+        division.islands.iter().map(|i| (i.nodes.len(), i.products / 1000000)).collect::<Vec<_>>()
+    );
     Ok(Divided { division, model: compiled, quality })
 }
