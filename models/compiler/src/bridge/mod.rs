@@ -8,6 +8,7 @@
 //! | [`widen`] | f16 and bf16, which become f32 |
 //! | [`expand`] | `Expand`, which tract loses where it goes into a product |
 //! | [`pad`] | `Pad` that crops, and that wraps around |
+//! | [`modulo`] | `Mod`, whose sign tract gets wrong |
 //! | [`squeeze`] | `Squeeze` of every side of 1, before opset 13 |
 //! | [`col2im`] | `Col2Im` |
 //! | [`check`] | what is wrong with a file, in a sentence |
@@ -20,6 +21,7 @@ pub(crate) mod check;
 mod col2im;
 mod expand;
 pub(crate) mod functions;
+mod modulo;
 mod pad;
 pub(crate) mod proto;
 pub(crate) mod sequences;
@@ -48,6 +50,7 @@ pub(crate) fn onnx() -> Onnx {
     onnx.op_register.insert(operator::NAME, operator::parse);
     onnx.op_register.insert("Col2Im", col2im::parse);
     onnx.op_register.insert("Expand", expand::parse);
+    onnx.op_register.insert("Mod", modulo::parse);
     onnx.op_register.insert("Pad", pad::parse);
     onnx.op_register.insert("Squeeze", squeeze::parse);
     onnx
