@@ -17,7 +17,7 @@ use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 
-use crate::bridge::{self, branches, check, functions, sequences, widen};
+use crate::bridge::{self, branches, check, functions, quantized, sequences, widen};
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::islands::operator;
@@ -288,6 +288,7 @@ impl Model {
         let onnx = bridge::onnx();
         guarded("prepare the model", || {
             if let Some(graph) = &mut proto.graph {
+                quantized::unfold(graph);
                 widen::widen(graph, &|tensor| load(tensor, self.directory.as_deref()))?;
             }
             let sized = |proto: &pb::ModelProto| self.sized(&onnx, proto, shapes);

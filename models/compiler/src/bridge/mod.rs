@@ -6,6 +6,7 @@
 //! | [`sequences`] | parts of a tensor in a sequence, taken out again, as slices |
 //! | [`branches`] | `If` whose condition is known once sizes are, as the branch that is taken |
 //! | [`widen`] | f16 and bf16, which become f32 |
+//! | [`quantized`] | `QuantizeLinear` and `DequantizeLinear`, in other words |
 //! | [`expand`] | `Expand`, which tract loses where it goes into a product |
 //! | [`pad`] | `Pad` that crops, and that wraps around |
 //! | [`modulo`] | `Mod`, whose sign tract gets wrong |
@@ -14,7 +15,7 @@
 //! | [`check`] | what is wrong with a file, in a sentence |
 //!
 //! The first two hold for every size of the inputs, and edit the graph when it is read; so the importer sees what they
-//! made. `widen` and `branches` edit the copy of it that tract gets, whose sizes are known. The others are operators of tract's.
+//! made. `widen`, `quantized` and `branches` edit the copy of it that tract gets, whose sizes are known. The others are operators of tract's.
 
 pub(crate) mod branches;
 pub(crate) mod check;
@@ -24,6 +25,7 @@ pub(crate) mod functions;
 mod modulo;
 mod pad;
 pub(crate) mod proto;
+pub(crate) mod quantized;
 pub(crate) mod sequences;
 mod squeeze;
 pub(crate) mod widen;
