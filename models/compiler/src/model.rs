@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, Once};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tract_onnx::model::Onnx;
-use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
+use tract_onnx::pb::{self, tensor_proto::DataLocation, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 
@@ -197,8 +197,11 @@ impl Model {
         found.map(|entry| entry.value.as_str())
     }
 
-    /// The bytes of an ONNX file of this model, which carries the description `toml`.
-    pub fn to_onnx(&self, toml: &str) -> Vec<u8> {
+    /// The bytes of an ONNX file of this model, which carries the description `toml`, and all weights.
+    ///
+    /// # Errors
+    /// Weights that lie in another file cannot be read.
+    pub fn to_onnx(&self, toml: &str) -> Result<Vec<u8>> {
         let mut proto = self.proto.clone();
         proto.metadata_props.retain(|entry| entry.key != DESCRIPTION);
         proto.metadata_props.push(pb::StringStringEntryProto { key: DESCRIPTION.into(), value: toml.into() });
@@ -206,7 +209,14 @@ impl Model {
         if self.has_islands() && !proto.opset_import.iter().any(|opset| opset.domain == domain) {
             proto.opset_import.push(pb::OperatorSetIdProto { domain: domain.into(), version: 1 });
         }
-        proto.encode_to_vec()
+        for tensor in proto.graph.iter_mut().flat_map(|graph| &mut graph.initializer) {
+            if tensor.data_location == Some(DataLocation::External as i32) {
+                tensor.raw_data = initializer(tensor, self.directory.as_deref())?.as_bytes().to_vec();
+                tensor.external_data.clear();
+                tensor.data_location = None;
+            }
+        }
+        Ok(proto.encode_to_vec())
     }
 
     /// The model as one of which nothing is worth an island, so that it need not be divided again.

@@ -182,12 +182,12 @@ impl OnnxModel {
     /// The bytes of an ONNX file of this model, with the description that lies beside `path`, or else its own, in it.
     ///
     /// # Errors
-    /// [`Error::Model`] when that cannot be read.
+    /// [`Error::Model`] when that, or weights that lie in another file, cannot be read.
     pub fn to_onnx(&self, path: &Path) -> Result<Vec<u8>> {
         let beside = path.with_extension("toml");
         let own = || Ok(self.model.toml().unwrap_or_default().to_owned());
         let toml = if beside.exists() { std::fs::read_to_string(&beside) } else { own() };
-        Ok(self.model.to_onnx(&toml.map_err(|e| Error::model(&beside, e))?))
+        self.model.to_onnx(&toml.map_err(|e| Error::model(&beside, e))?).map_err(|e| Error::model(path, e))
     }
 
     /// What to calibrate on, at most [`MOST_SAMPLES`]: the folder's tensors, or its images where it has none.
