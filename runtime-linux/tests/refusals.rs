@@ -62,6 +62,7 @@ fn inputs_that_do_not_fit_are() {
     let relu = model("relu");
     refused(dir, &relu, "rgb.npz", &["rgb.npz", "input `x` is [1, 3, 8, 8], expected [1, 1, ?, ?]"]);
     refused(dir, &relu, "flat.npz", &["flat.npz", "input `x` is [8, 8], expected [1, 1, ?, ?]"]);
+    refused(dir, &relu, "q.npz", &["q.npz", "no tensor for the model's input `x`, but `q`"]);
     refused(dir, &relu, "text.npy", &["text.npy"]);
     refused(dir, &relu, "absent.npz", &["absent.npz: No such file"]);
 }
@@ -82,10 +83,14 @@ fn inspect_says_how_each_would_run() {
         ("relu", "a plan in int8 can hold all of it"),
         ("nonzero", "float: NonZero"),
         ("unbounded", "does not tell its number of channels"),
+        ("huge", "input `x` is [1, 1, 1000000000, 1000000000], expected [1, 1, 1000000000, 1000000000], and at most"),
+        ("batch", "input `x` is [4, 1, ?, ?], expected a batch of 1"),
     ] {
         let (out, err) = expect(0, dir.path(), &["inspect", &model(name)]);
         assert!(out.contains(words) && err.is_empty(), "{name}: {out}{err}");
     }
     let (out, err) = expect(2, dir.path(), &["inspect", &model("operator")]);
-    one_line(&out, &err, &["Frobnicate"]);
+    one_line(&out, &err, &["operator.onnx: Frobnicate"]);
+    let (out, err) = expect(2, dir.path(), &["inspect", "absent.onnx"]);
+    one_line(&out, &err, &["microtome: absent.onnx: No such file"]);
 }

@@ -13,11 +13,11 @@ use std::sync::{Arc, Mutex, Once};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tract_onnx::model::Onnx;
-use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
+use tract_onnx::pb::{self, tensor_proto::DataLocation, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 
-use crate::bridge::{self, branches, check, functions, resize, sequences, widen};
+use crate::bridge::{self, branches, check, functions, quantized, resize, sequences, widen};
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::islands::operator;
@@ -27,6 +27,9 @@ const MAX_VALUES: usize = 1 << 30;
 
 /// The metadata of an ONNX file that holds its description.
 const DESCRIPTION: &str = "microtome.description";
+
+/// The metadata of an ONNX file that is compiled, though nothing of it was worth an island.
+const FLOAT: &str = "microtome.float";
 
 /// A dense tensor of real values, in ONNX's layout (NCHW for images).
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +61,15 @@ pub struct Port {
     pub name: String,
     /// Sides; empty where the file does not tell.
     pub shape: Vec<Option<usize>>,
+}
+
+impl Port {
+    /// The sides as `[1, 3, ?, ?]`.
+    pub(crate) fn sides(&self) -> String {
+        let side = |side: &Option<usize>| side.map_or("?".into(), |n| n.to_string());
+        let sides: Vec<String> = self.shape.iter().map(side).collect();
+        format!("[{}]", sides.join(", "))
+    }
 }
 
 pub(crate) type Runnable = Arc<TypedRunnableModel>;
@@ -151,8 +163,8 @@ impl Model {
     pub fn image(&self) -> Result<usize> {
         self.inputs.iter().position(|port| port.shape.len() == 4).ok_or_else(|| {
             let [port, ..] = &self.inputs[..] else { return Error::Model("it has no input".into()) };
-            let (name, shape) = (&port.name, &port.shape);
-            Error::Model(format!("input `{name}` has shape {shape:?}, expected [1, channels, rows, width]"))
+            let (name, sides) = (&port.name, port.sides());
+            Error::Model(format!("input `{name}` is {sides}, expected [1, channels, rows, width]"))
         })
     }
 
@@ -161,8 +173,13 @@ impl Model {
         &self.outputs
     }
 
-    /// Whether it holds islands: a model that was [divided](crate::islands).
+    /// Whether it was [divided](crate::islands): it holds islands, or it is known that none is worth it.
     pub fn is_divided(&self) -> bool {
+        let float = self.proto.metadata_props.iter().any(|entry| entry.key == FLOAT);
+        float || self.has_islands()
+    }
+
+    fn has_islands(&self) -> bool {
         self.proto.graph.iter().flat_map(|graph| &graph.node).any(|node| node.op_type == operator::NAME)
     }
 
@@ -180,16 +197,34 @@ impl Model {
         found.map(|entry| entry.value.as_str())
     }
 
-    /// The bytes of an ONNX file of this model, which carries the description `toml`.
-    pub fn to_onnx(&self, toml: &str) -> Vec<u8> {
+    /// The bytes of an ONNX file of this model, which carries the description `toml`, and all weights.
+    ///
+    /// # Errors
+    /// Weights that lie in another file cannot be read.
+    pub fn to_onnx(&self, toml: &str) -> Result<Vec<u8>> {
         let mut proto = self.proto.clone();
         proto.metadata_props.retain(|entry| entry.key != DESCRIPTION);
         proto.metadata_props.push(pb::StringStringEntryProto { key: DESCRIPTION.into(), value: toml.into() });
         let domain = operator::DOMAIN;
-        if self.is_divided() && !proto.opset_import.iter().any(|opset| opset.domain == domain) {
+        if self.has_islands() && !proto.opset_import.iter().any(|opset| opset.domain == domain) {
             proto.opset_import.push(pb::OperatorSetIdProto { domain: domain.into(), version: 1 });
         }
-        proto.encode_to_vec()
+        for tensor in proto.graph.iter_mut().flat_map(|graph| &mut graph.initializer) {
+            if tensor.data_location == Some(DataLocation::External as i32) {
+                tensor.raw_data = initializer(tensor, self.directory.as_deref())?.as_bytes().to_vec();
+                tensor.external_data.clear();
+                tensor.data_location = None;
+            }
+        }
+        Ok(proto.encode_to_vec())
+    }
+
+    /// The model as one of which nothing is worth an island, so that it need not be divided again.
+    pub(crate) fn in_float(&self) -> Result<Model> {
+        let mut model = self.edited(|_| {})?;
+        let entry = pb::StringStringEntryProto { key: FLOAT.into(), value: "nothing is worth an island".into() };
+        model.proto.metadata_props.push(entry);
+        Ok(model)
     }
 
     /// SHA-256 of the file, in hexadecimal.
@@ -238,7 +273,9 @@ impl Model {
         kind.and_then(|kind| DatumType::try_from(kind).ok()).unwrap_or(f32::datum_type())
     }
 
-    fn prepare(&self, shapes: &[Vec<usize>], outputs: Option<&[String]>) -> Result<Runnable> {
+    /// # Errors
+    /// Inputs of these shapes are not the model's, or too large.
+    pub(crate) fn fits(&self, shapes: &[Vec<usize>]) -> Result<()> {
         if shapes.len() != self.inputs.len() {
             let (found, expected) = (shapes.len(), self.inputs.len());
             return Err(Error::Model(format!("{found} inputs were given, the model takes {expected}")));
@@ -248,12 +285,16 @@ impl Model {
             let sides = port.shape.is_empty() || port.shape.len() == shape.len();
             let values = shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
             if !sides || !shape.iter().zip(&port.shape).all(fits) || values.is_none_or(|n| n > MAX_VALUES) {
-                let free = |side: &Option<usize>| side.map_or("?".into(), |n| n.to_string());
-                let expected: Vec<String> = port.shape.iter().map(free).collect();
-                let name = &port.name;
-                return Err(Error::Model(format!("input `{name}` is {shape:?}, expected [{}]", expected.join(", "))));
+                let (name, expected) = (&port.name, port.sides());
+                let most = if values.is_none_or(|n| n > MAX_VALUES) { ", and at most 2^30 values" } else { "" };
+                return Err(Error::Model(format!("input `{name}` is {shape:?}, expected {expected}{most}")));
             }
         }
+        Ok(())
+    }
+
+    fn prepare(&self, shapes: &[Vec<usize>], outputs: Option<&[String]>) -> Result<Runnable> {
+        self.fits(shapes)?;
         let mut proto = self.proto.clone();
         if let (Some(names), Some(graph)) = (outputs, proto.graph.as_mut()) {
             graph.output =
@@ -262,6 +303,7 @@ impl Model {
         let onnx = bridge::onnx();
         guarded("prepare the model", || {
             if let Some(graph) = &mut proto.graph {
+                quantized::unfold(graph);
                 widen::widen(graph, &|tensor| load(tensor, self.directory.as_deref()))?;
             }
             let sized = |proto: &pb::ModelProto| self.sized(&onnx, proto, shapes);

@@ -1,4 +1,4 @@
-//! How close int8 comes to float, over all outputs of a model.
+//! How close int8 comes to float: the worst of all outputs of a model, and of all samples, as images differ by several dB.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::model::Tensor;
 /// What is asked of int8, unless the user asks for something else: with less, counts begin to change.
 pub const ENOUGH: Quality = Quality { sqnr: 20.0, agreement: 0.98 };
 
-/// Signal-to-quantization-noise ratio, and how often the decision is the same; of the worst output.
+/// Signal-to-quantization-noise ratio, and how often the decision is the same; of the worst output for the worst sample.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Quality {
     /// In dB.
@@ -25,30 +25,27 @@ impl Quality {
         self.sqnr >= other.sqnr && self.agreement >= other.agreement
     }
 
-    /// Of what was found for several samples, beside what was expected.
+    /// Of what was found for several samples, beside what was expected: a tensor for each output.
     pub fn of(samples: &[(Vec<Tensor>, Vec<Tensor>)]) -> Quality {
-        let outputs = samples.first().map_or(0, |(_, expected)| expected.len());
-        let worst = Quality { sqnr: 120.0, agreement: 1.0 };
-        (0..outputs).map(|output| one(samples, output)).fold(worst, |worst, quality| Quality {
+        let outputs = samples.iter().flat_map(|(found, expected)| found.iter().zip(expected));
+        let best = Quality { sqnr: 120.0, agreement: 1.0 };
+        outputs.map(|(found, expected)| one(found, expected)).fold(best, |worst, quality| Quality {
             sqnr: worst.sqnr.min(quality.sqnr),
             agreement: worst.agreement.min(quality.agreement),
         })
     }
 }
 
-fn one(samples: &[(Vec<Tensor>, Vec<Tensor>)], output: usize) -> Quality {
-    let (mut signal, mut noise, mut same, mut pixels) = (1e-12, 1e-12, 0usize, 0usize);
-    for (found, expected) in samples {
-        let (found, expected) = (&found[output], &expected[output]);
-        for (f, e) in found.data.iter().zip(&expected.data) {
-            signal += f64::from(*e).powi(2);
-            noise += f64::from(f - e).powi(2);
-        }
-        let (f, e) = (decisions(found), decisions(expected));
-        pixels += e.len();
-        same += f.iter().zip(&e).filter(|(f, e)| f == e).count();
+fn one(found: &Tensor, expected: &Tensor) -> Quality {
+    let (mut signal, mut noise) = (1e-12, 1e-12);
+    for (f, e) in found.data.iter().zip(&expected.data) {
+        signal += f64::from(*e).powi(2);
+        noise += f64::from(f - e).powi(2);
     }
-    Quality { sqnr: (10.0 * (signal / noise).log10()).min(120.0), agreement: same as f64 / pixels.max(1) as f64 }
+    let (f, e) = (decisions(found), decisions(expected));
+    let same = f.iter().zip(&e).filter(|(f, e)| f == e).count();
+    let agreement = if e.is_empty() { 1.0 } else { same as f64 / e.len() as f64 };
+    Quality { sqnr: (10.0 * (signal / noise).log10()).min(120.0), agreement }
 }
 
 /// The class of every pixel of `[1, channels, …]`.
@@ -88,6 +85,15 @@ mod tests {
         assert!((quality.sqnr - 10.0 * (2.0f64 / 1.01).log10()).abs() < 1e-3, "{quality}");
         assert_eq!(quality.agreement, 0.5);
         assert!(Quality::of(&[(expected.clone(), expected)]).is_at_least(&ENOUGH));
+    }
+
+    #[test]
+    fn the_worst_sample_counts() {
+        let expected = vec![tensor(1, &[3.0, -4.0])];
+        let good = (vec![tensor(1, &[3.0, -4.01])], expected.clone());
+        let bad = (vec![tensor(1, &[3.0, 1.0])], expected);
+        let both = Quality::of(&[good, bad]);
+        assert!((both.sqnr - 0.0).abs() < 1e-3 && both.agreement == 0.5, "{both}");
     }
 
     #[test]

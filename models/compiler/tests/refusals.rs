@@ -41,6 +41,23 @@ fn files_that_are_no_models() {
     }
 }
 
+/// Weights that lie in another file are put into what is written.
+#[test]
+fn one_file_holds_all_weights() {
+    let dir = std::env::temp_dir().join(format!("microtome-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let weights: Vec<u8> = (0..36u8).flat_map(|value| f32::from(value).to_le_bytes()).collect();
+    std::fs::write(dir.join("gone.data"), weights).unwrap();
+    let bytes = std::fs::read(common::path("refusals/external.onnx")).unwrap();
+    let model = Model::parse(&bytes, Some(&dir)).unwrap();
+    let image = common::images(1, 8, 8, 1);
+    let expected = model.run_float(&image).unwrap();
+    let written = model.to_onnx("").unwrap();
+    std::fs::remove_dir_all(&dir).unwrap();
+    let alone = Model::parse(&written, None).unwrap();
+    assert_eq!(alone.run_float(&image).unwrap(), expected);
+}
+
 /// Bytes of real models, changed or cut at random: an error or a plan, never a panic of ours.
 #[test]
 fn mutations_never_panic() {

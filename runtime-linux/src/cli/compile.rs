@@ -9,7 +9,7 @@ use microtome_compiler::quality::{ENOUGH, Quality};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{Outcome, say, say_json};
+use super::{Outcome, complain, say, say_json};
 use crate::engine::{Built, OnnxModel, Options, Outlook, Wishes};
 use crate::error::{Error, Result};
 use crate::machine::bytes;
@@ -75,7 +75,12 @@ pub fn compile(args: &Args) -> Result<Outcome> {
         Built::Islands { division, model, quality } => {
             let path = args.output.clone().unwrap_or_else(|| args.model.with_extension("islands.onnx"));
             write(args, &path, &model.to_onnx(&args.model)?, &division)?;
-            if !args.json {
+            if division.islands.is_empty() {
+                complain(Error::model(
+                    &args.model,
+                    "nothing of it is worth an island of int8: all of it runs in float",
+                ));
+            } else if !args.json {
                 say(format_args!("islands against float: {quality}"))?;
             }
         }

@@ -97,9 +97,15 @@ impl FloatEngine {
 pub(super) fn sample(model: &Model, inputs: &[Named]) -> Result<Vec<Tensor>, String> {
     let ports = model.inputs();
     let tensors = ports.iter().map(|port| {
-        let only = inputs.len() == 1 && ports.len() == 1;
-        let input = inputs.iter().find(|input| only || input.name == port.name);
-        let values = &input.ok_or_else(|| format!("no tensor for the model's input `{}`", port.name))?.values;
+        let unnamed = |input: &Named| inputs.len() == 1 && ports.len() == 1 && input.is_unnamed();
+        let input = inputs.iter().find(|input| input.name == port.name || unnamed(input));
+        let missing = || {
+            let names: Vec<String> = inputs.iter().map(|input| format!("`{}`", input.name)).collect();
+            let found =
+                if inputs.iter().all(Named::is_unnamed) { "one without a name".into() } else { names.join(", ") };
+            format!("no tensor for the model's input `{}`, but {found}", port.name)
+        };
+        let values = &input.ok_or_else(missing)?.values;
         Tensor::new(values.shape().to_vec(), values.iter().copied().collect()).map_err(|e| e.to_string())
     });
     tensors.collect()

@@ -39,7 +39,7 @@ pub enum Outlook {
 pub enum Built {
     /// A plan.
     Plan(Box<Compiled>),
-    /// Islands of int8, and tract between them.
+    /// Islands of int8, and tract between them; or tract alone, where none is worth it.
     Islands {
         /// Which operators are where.
         division: Division,
@@ -68,7 +68,10 @@ impl OnnxModel {
     /// # Errors
     /// [`Error::Model`].
     pub fn open(path: &Path, tile: bool) -> Result<Self> {
-        let bad = |e: CompilerError| Error::model(path, e);
+        let bad = |e: CompilerError| match e {
+            CompilerError::Read { path, source } => Error::model(path, source),
+            e => Error::model(path, e),
+        };
         let model = Onnx::load(path).map_err(bad)?;
         let description = if path.with_extension("toml").exists() {
             Description::beside(path).map_err(bad)?
@@ -171,12 +174,7 @@ impl OnnxModel {
                 return Ok(Built::Plan(Box::new(compiled)));
             }
         }
-        let reason = match known {
-            Some(quality) => format!("int8 costs too much: {quality}"),
-            None => obstacle.unwrap_or_default(),
-        };
         let divided = precise(&self.model, &samples, &enough, known, progress).map_err(fail)?;
-        nonempty(path, &divided.division, &reason)?;
         let model = Box::new(OnnxModel { model: divided.model, description: self.description.clone() });
         Ok(Built::Islands { division: divided.division, model, quality: divided.quality })
     }
@@ -184,12 +182,12 @@ impl OnnxModel {
     /// The bytes of an ONNX file of this model, with the description that lies beside `path`, or else its own, in it.
     ///
     /// # Errors
-    /// [`Error::Model`] when that cannot be read.
+    /// [`Error::Model`] when that, or weights that lie in another file, cannot be read.
     pub fn to_onnx(&self, path: &Path) -> Result<Vec<u8>> {
         let beside = path.with_extension("toml");
         let own = || Ok(self.model.toml().unwrap_or_default().to_owned());
         let toml = if beside.exists() { std::fs::read_to_string(&beside) } else { own() };
-        Ok(self.model.to_onnx(&toml.map_err(|e| Error::model(&beside, e))?))
+        self.model.to_onnx(&toml.map_err(|e| Error::model(&beside, e))?).map_err(|e| Error::model(path, e))
     }
 
     /// What to calibrate on, at most [`MOST_SAMPLES`]: the folder's tensors, or its images where it has none.
@@ -236,14 +234,6 @@ impl OnnxModel {
 fn spread(files: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
     let count = files.len().min(MOST_SAMPLES);
     (0..count).map(move |index| &files[index * files.len() / count])
-}
-
-/// A division that is none is an error, with what kept the model from being a plan.
-fn nonempty(path: &Path, division: &Division, reason: &str) -> Result<()> {
-    if division.islands.is_empty() {
-        return Err(Error::model(path, format!("{reason}; nothing else is worth an island; --float runs all of it")));
-    }
-    Ok(())
 }
 
 /// Names the way out where nothing was given to calibrate on.

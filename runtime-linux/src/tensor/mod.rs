@@ -25,6 +25,13 @@ pub struct Named {
     pub is_mask: bool,
 }
 
+impl Named {
+    /// Whether nobody gave it a name: NumPy calls such tensors in archives `arr_0`.
+    pub fn is_unnamed(&self) -> bool {
+        matches!(self.name.as_str(), "" | "arr_0")
+    }
+}
+
 /// Runs each of the N frames of `input` through the plan in `bytes`; returns the outputs in the plan's order.
 ///
 /// # Errors

@@ -6,23 +6,28 @@
 //! | [`sequences`] | parts of a tensor in a sequence, taken out again, as slices |
 //! | [`branches`] | `If` whose condition is known once sizes are, as the branch that is taken |
 //! | [`widen`] | f16 and bf16, which become f32 |
+//! | [`quantized`] | `QuantizeLinear` and `DequantizeLinear`, in other words |
 //! | [`expand`] | `Expand`, which tract loses where it goes into a product |
 //! | [`pad`] | `Pad` that crops, and that wraps around |
+//! | [`modulo`] | `Mod`, whose sign tract gets wrong |
 //! | [`resize`] | `Resize` to sizes that are whole multiples, which tract is slow at |
 //! | [`squeeze`] | `Squeeze` of every side of 1, before opset 13 |
 //! | [`col2im`] | `Col2Im` |
 //! | [`check`] | what is wrong with a file, in a sentence |
 //!
 //! The first two hold for every size of the inputs, and edit the graph when it is read; so the importer sees what they
-//! made. `widen` and `branches` edit the copy of it that tract gets, whose sizes are known, and `resize` what tract makes of it. The others are operators of tract's.
+//! made. `widen`, `quantized` and `branches` edit the copy of it that tract gets, whose sizes are known, and `resize` what
+//! tract makes of it. The others are operators of tract's.
 
 pub(crate) mod branches;
 pub(crate) mod check;
 mod col2im;
 mod expand;
 pub(crate) mod functions;
+mod modulo;
 mod pad;
 pub(crate) mod proto;
+pub(crate) mod quantized;
 pub(crate) mod resize;
 pub(crate) mod sequences;
 mod squeeze;
@@ -50,6 +55,7 @@ pub(crate) fn onnx() -> Onnx {
     onnx.op_register.insert(operator::NAME, operator::parse);
     onnx.op_register.insert("Col2Im", col2im::parse);
     onnx.op_register.insert("Expand", expand::parse);
+    onnx.op_register.insert("Mod", modulo::parse);
     onnx.op_register.insert("Pad", pad::parse);
     onnx.op_register.insert("Squeeze", squeeze::parse);
     onnx

@@ -23,12 +23,18 @@ pub fn int(name: &str, i: i64) -> pb::AttributeProto {
 
 /// A `Constant` of integers, with one side, or none for a single one.
 pub fn integers(name: &str, values: &[i64], rank: usize) -> pb::NodeProto {
-    let tensor = pb::TensorProto {
-        dims: vec![values.len() as i64; rank],
-        data_type: DataType::Int64 as i32,
-        int64_data: values.to_vec(),
-        ..Default::default()
-    };
+    let dims = vec![values.len() as i64; rank];
+    let data_type = DataType::Int64 as i32;
+    constant(name, pb::TensorProto { dims, data_type, int64_data: values.to_vec(), ..Default::default() })
+}
+
+/// A `Constant` of one real number, without sides.
+pub fn real(name: &str, value: f32) -> pb::NodeProto {
+    let data_type = DataType::Float as i32;
+    constant(name, pb::TensorProto { data_type, float_data: vec![value], ..Default::default() })
+}
+
+fn constant(name: &str, tensor: pb::TensorProto) -> pb::NodeProto {
     let value = pb::AttributeProto {
         name: "value".into(),
         r#type: AttributeType::Tensor as i32,

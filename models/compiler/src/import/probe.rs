@@ -100,7 +100,7 @@ fn shapes(model: &Model, size: [usize; 2]) -> Result<Vec<Vec<usize>>> {
             return Ok(port.shape.iter().enumerate().map(free).collect());
         }
         if port.shape[0].is_some_and(|n| n != 1) {
-            return Err(Error::Model(format!("input `{name}` has a batch of {:?}, expected 1", port.shape[0])));
+            return Err(Error::Model(format!("input `{name}` is {}, expected a batch of 1", port.sides())));
         }
         let channels = port.shape[1].or((index != image).then_some(1));
         let channels =
@@ -112,6 +112,7 @@ fn shapes(model: &Model, size: [usize; 2]) -> Result<Vec<Vec<usize>>> {
 
 /// Every value that `names` has, for inputs of these shapes.
 fn probe(model: &Model, shapes: Vec<Vec<usize>>, names: &[String]) -> Result<HashMap<String, Arc<Raw>>> {
+    model.fits(&shapes)?;
     let inputs = shapes.iter().map(|shape| Tensor::new(shape.clone(), vec![0.5; shape.iter().product()]));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     let mut values = model.values(&shapes, names)?.run(&inputs)?;

@@ -358,6 +358,9 @@ impl Division {
         options: &Options,
         mut progress: impl FnMut(usize),
     ) -> Result<Model> {
+        if self.islands.is_empty() {
+            return model.in_float();
+        }
         let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
         if samples.is_empty() {
             return Err(Error::Calibration("no sample was given, but islands are quantized by what they see".into()));
@@ -383,24 +386,25 @@ impl Division {
     }
 }
 
-/// Images that are all that a model takes, on sides that it takes: multiples of what up to five poolings need.
+/// Images that are all that a model takes, on sides that it takes: multiples of what up to five poolings need, at best of
+/// 32, as islands may be for these alone where the model pads others.
 fn fitted(model: &Model, samples: &[Vec<Tensor>]) -> Result<Vec<Vec<Tensor>>> {
     if model.inputs().len() > 1 || samples.is_empty() {
         return Ok(samples.to_vec());
     }
     let port = &model.inputs()[0].shape;
     let fixed = [port.get(2).copied().flatten(), port.get(3).copied().flatten()];
-    let mut multiple = 1;
-    loop {
+    let mut first_error = None;
+    for multiple in [32, 1, 2, 4, 8, 16] {
         let alignment = Alignment { multiple: [multiple; 2], remainder: [0; 2] };
         let images = samples.iter().flatten().map(|image| Ok(vec![fit(image, fixed, &alignment, MOST_SIDE)?]));
         let fitted = images.collect::<Result<Vec<_>>>()?;
         match model.run_float(&fitted[0]) {
             Ok(_) => return Ok(fitted),
-            Err(error) if multiple == 32 => return Err(error),
-            Err(_) => multiple *= 2,
+            Err(error) => first_error = first_error.or(Some(error)),
         }
     }
+    Err(first_error.unwrap_or_else(|| Error::Calibration("no size of images was found that it takes".into())))
 }
 
 /// What the islands read, for at most [`MOST_SAMPLES`].

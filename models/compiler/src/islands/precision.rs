@@ -129,9 +129,5 @@ fn attempt(
     let measured = samples.iter().step_by(samples.len().div_ceil(TRIED));
     let pair = |sample: &Vec<Tensor>| Ok((compiled.run_float(sample)?, model.run_float(sample)?));
     let quality = Quality::of(&measured.map(pair).collect::<Result<Vec<_>>>()?);
-    eprintln!(
-        "TRY {float:?}: {quality}; islands {:?}",
-        division.islands.iter().map(|i| (i.nodes.len(), i.products / 1000000)).collect::<Vec<_>>()
-    );
     Ok(Divided { division, model: compiled, quality })
 }
