@@ -8,6 +8,7 @@
 //!     camera ─▶ live: the same, frame by frame ─▶ whoever watches, publishes, or keeps: record
 //!
 //!     cli: one module per command, thin over these
+//!     heads: objects from networks without a class mask
 //!     machine: kernel, threads and memory that a plan runs with
 //!     instrument: what counts, in µm and per mL, and whether the light holds
 //!     board: light, trigger, stepper and status LED
@@ -29,6 +30,7 @@ pub mod diffuse;
 pub mod doctor;
 pub mod engine;
 pub mod error;
+pub mod heads;
 pub mod inspect;
 pub mod instrument;
 pub mod live;

@@ -1,7 +1,10 @@
-//! From a class mask to labelled, measured objects.
+//! From a class mask, or [labels](labelled), to labelled, measured objects.
 //!
 //! Objects are found by core's streaming measurement. The label image is painted from the very runs that it counted, so a label's pixels
 //! and the area in the table are the same pixels.
+
+pub mod labelled;
+pub mod shape;
 
 use std::collections::HashMap;
 

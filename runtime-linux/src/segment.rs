@@ -22,8 +22,17 @@ pub struct Segmentation {
 /// One sentence when the model cannot take the frame, or the frame has too many objects.
 pub fn segment(engine: &mut dyn Engine, image: &Image) -> Result<Segmentation, String> {
     let start = Instant::now();
-    let task = task(&engine.post())?;
-    let mask = engine.mask(image)?;
-    let found = find(task, &mask, image)?;
+    let (mask, found) = match engine.heads() {
+        Some(heads) => {
+            let found = heads.find(&engine.fields(image)?, image)?;
+            (Mask::of(&found, image.width()), found)
+        }
+        None => {
+            let task = task(&engine.post())?;
+            let mask = engine.mask(image)?;
+            let found = find(task, &mask, image)?;
+            (mask, found)
+        }
+    };
     Ok(Segmentation { mask, found, elapsed: start.elapsed() })
 }

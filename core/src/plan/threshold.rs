@@ -30,13 +30,13 @@ impl Strips<'_> {
     }
 
     /// Has a pixel be an object's above `probability`; `value` is the same in the unit that it is [`compared`](Self::compared) in. Says
-    /// whether there is a threshold to set.
+    /// whether there is an operator that compares; where there is none, the plan's post-processing record alone says it.
     pub fn set_threshold(&mut self, probability: f32, value: f32) -> bool {
+        self.header.post.threshold = probability.into();
         let Some(Place { operator, tensor, .. }) = self.classify() else { return false };
         let Some(tensor) = self.plan().tensor(tensor) else { return false };
         let Some(record) = self.operators.get_mut(operator) else { return false };
         record.value = saturate(value / tensor.scale, tensor.zero_point, Clamp::FULL);
-        self.header.post.threshold = probability.into();
         true
     }
 

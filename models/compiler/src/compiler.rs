@@ -284,8 +284,9 @@ impl<'a> Compiler<'a> {
         let name = self.description.name.as_deref().unwrap_or("").replace('\n', " ");
         let (model, version) = (self.model.sha256(), env!("CARGO_PKG_VERSION"));
         let calibration = if samples.is_empty() { "none".to_owned() } else { hex(&hash.finalize()) };
+        let objects = self.description.output.method().map_or(String::new(), |method| format!("\nobjects={method}"));
         format!(
-            "name={name}\ncompiler=microtome-compiler {version}\nmodel_sha256={model}\ncalibration_sha256={calibration}\ncalibration_images={}",
+            "name={name}\ncompiler=microtome-compiler {version}\nmodel_sha256={model}\ncalibration_sha256={calibration}\ncalibration_images={}{objects}",
             samples.len()
         )
     }

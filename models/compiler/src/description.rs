@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 
 pub use diffusion::{Betas, Condition, Diffusion, Inputs, Prediction, Scheduler, Setting, Spacing};
 
+/// Most steps along a flow.
+const MOST_STEPS: u32 = 10_000;
+
 /// The description beside a model. Every key is optional.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
@@ -108,10 +111,17 @@ pub struct Output {
     pub border: Option<u8>,
     /// Probability above which a pixel is an object's (default 0.5).
     pub threshold: Option<f32>,
-    /// Smallest object in pixels (default 0).
+    /// Smallest object in pixels (default 0, of flows 15).
     pub min_area: Option<u32>,
     /// How far interiors grow back over the border, in pixels (default 0).
     pub grow: Option<f32>,
+    /// Of two stars that share more than this part of the smaller one, the less probable goes (default 0.4).
+    pub overlap: Option<f32>,
+    /// Steps that a pixel follows the flow (default 200).
+    pub steps: Option<u32>,
+    /// Objects whose flows are, squared and in the mean, farther from those that their shape asks for are none (default 0.4;
+    /// 0 lets all be).
+    pub flow_error: Option<f32>,
 }
 
 /// `task`.
@@ -124,6 +134,30 @@ pub enum Task {
     Components,
     /// Three classes: background, interior, border.
     InteriorBorder,
+    /// StarDist's: one output of one channel, the probability, and one of the distances along each ray; or both in one.
+    StarConvex,
+    /// Cellpose's: an output of three channels, the flows down and to the right and a logit.
+    Flows,
+}
+
+impl Output {
+    /// How objects are made of outputs that are no class mask: the method, and its rules as `key=value`, as a plan's
+    /// provenance holds them. `None` where they are made of a mask.
+    pub fn method(&self) -> Option<String> {
+        match self.task? {
+            Task::StarConvex => Some(format!("star-convex overlap={}", self.overlap.unwrap_or(0.4))),
+            Task::Flows => {
+                let (steps, error) = (self.steps.unwrap_or(200), self.flow_error.unwrap_or(0.4));
+                Some(format!("flows steps={steps} flow_error={error}"))
+            }
+            Task::None | Task::Components | Task::InteriorBorder => None,
+        }
+    }
+
+    /// The smallest object, in pixels.
+    pub fn least_area(&self) -> u32 {
+        self.min_area.unwrap_or(if self.task == Some(Task::Flows) { 15 } else { 0 })
+    }
 }
 
 impl Description {
@@ -156,6 +190,15 @@ impl Description {
         if let Some(threshold) = self.output.threshold.filter(|t| !(0.0..1.0).contains(t)) {
             return wrong(format!("threshold is {threshold}, expected a probability from 0 to below 1"));
         }
+        if let Some(overlap) = self.output.overlap.filter(|o| !(0.0..=1.0).contains(o)) {
+            return wrong(format!("overlap is {overlap}, expected a part from 0 to 1"));
+        }
+        if let Some(steps) = self.output.steps.filter(|steps| !(1..=MOST_STEPS).contains(steps)) {
+            return wrong(format!("steps is {steps}, expected 1 to {MOST_STEPS}"));
+        }
+        if let Some(error) = self.output.flow_error.filter(|e| !e.is_finite() || *e < 0.0) {
+            return wrong(format!("flow_error is {error}, expected 0 or more"));
+        }
         if let Some(name) = self.output.classes.iter().find(|name| name.contains('\n')) {
             return wrong(format!("class name {name:?} has more than one line"));
         }
@@ -163,7 +206,7 @@ impl Description {
             return wrong(format!("[diffusion]: {reason}"));
         }
         for (key, values) in [("gain", &self.input.gain), ("offset", &self.input.offset)] {
-            if !matches!(values.len(), 0 | 1 | 3) || values.iter().any(|v| !v.is_finite()) {
+            if values.len() > 3 || values.iter().any(|v| !v.is_finite()) {
                 return wrong(format!("{key} is {values:?}, expected one number, or one per channel"));
             }
         }

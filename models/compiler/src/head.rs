@@ -2,7 +2,7 @@
 
 use microtome_core::plan;
 
-use crate::description::{Description, Task};
+use crate::description::{Description, Output, Task};
 use crate::error::{Error, Result};
 use crate::expr::Expr;
 use crate::graph::{Graph, Node, Op, Quant, Value, ValueId};
@@ -24,6 +24,9 @@ pub fn append(graph: &mut Graph, description: &Description) -> Result<plan::Post
     let as_frame = value.sizes == graph.values[0].sizes;
     let maker = graph.producer(logits).map(|p| &graph.nodes[p].op);
     let (is_softmax, is_index) = (matches!(maker, Some(Op::Softmax)), matches!(maker, Some(Op::ArgMax)));
+    if output.method().is_some() {
+        return heads(graph, output);
+    }
     let task = output.task.unwrap_or(if as_frame && channels <= 128 { Task::Components } else { Task::None });
     let threshold = output.threshold.unwrap_or(0.5);
     if task != Task::None && !as_frame {
@@ -34,7 +37,7 @@ pub fn append(graph: &mut Graph, description: &Description) -> Result<plan::Post
     }
     let mut task_record = plan::Task::None;
     match task {
-        Task::None => {}
+        Task::None | Task::StarConvex | Task::Flows => {}
         Task::InteriorBorder => {
             let classes @ (object, border) = (output.object.unwrap_or(1), output.border.unwrap_or(2));
             if channels != 3 || !(1..=2).contains(&object) || !(1..=2).contains(&border) || object == border {
@@ -69,11 +72,28 @@ pub fn append(graph: &mut Graph, description: &Description) -> Result<plan::Post
             task_record = plan::Task::Components;
         }
     }
+    Ok(plan::Post { task: task_record, min_area: output.least_area(), grow: output.grow.unwrap_or(0.0), threshold })
+}
+
+/// The record of a task that has no mask: its outputs are handed out as they are, once they have the channels that it needs.
+fn heads(graph: &Graph, output: &Output) -> Result<plan::Post> {
+    let found: Vec<usize> = graph.outputs.iter().map(|(_, value)| graph.values[*value].channels).collect();
+    let has = |fits: fn(usize) -> bool| found.iter().any(|&channels| fits(channels));
+    let (fits, expected) = match output.task {
+        Some(Task::Flows) => (has(|c| c == 3), "flows needs one of 3: flows down and to the right, and a logit"),
+        _ => (
+            has(|c| c == 1) && has(|c| c >= 3) || matches!(found[..], [both] if both > 3),
+            "star-convex needs a probability, of one, and the distances along at least 3 rays",
+        ),
+    };
+    if !fits {
+        return Err(Error::Description(format!("the model's outputs have {found:?} channels; task {expected}")));
+    }
     Ok(plan::Post {
-        task: task_record,
-        min_area: output.min_area.unwrap_or(0),
-        grow: output.grow.unwrap_or(0.0),
-        threshold,
+        task: plan::Task::None,
+        min_area: output.least_area(),
+        grow: 0.0,
+        threshold: output.threshold.unwrap_or(0.5),
     })
 }
 

@@ -68,11 +68,37 @@ fn interior_and_border() {
 }
 
 #[test]
+fn heads_are_handed_out_as_they_are() {
+    let model = common::load("exports/stardist-ts17");
+    let text = "[output]\ntask = \"star-convex\"\nthreshold = 0.45\nmin_area = 9";
+    let description = Description::parse(text).unwrap();
+    let images = common::images(1, 32, 48, 3);
+    let compiled = Compiler::new(&model, &description, Options::default()).calibrate(images).compile().unwrap();
+    let plan = Plan::parse(&compiled.plan).unwrap();
+    assert_eq!((plan.post().task, plan.post().threshold, plan.post().min_area), (Task::None, 0.45, 9));
+    assert!(plan.outputs().all(|output| output.role == Role::Raw));
+    assert_eq!(plan.outputs().count(), 2);
+    assert!(plan.provenance().lines().any(|line| line == "objects=star-convex overlap=0.4"));
+
+    let flows = Description::parse("[output]\ntask = \"flows\"").unwrap();
+    assert_eq!(
+        (flows.output.least_area(), flows.output.method().unwrap().as_str()),
+        (15, "flows steps=200 flow_error=0.4")
+    );
+    let error = Compiler::new(&model, &flows, Options::default()).check().unwrap_err().to_string();
+    assert!(error.contains("channels; task flows needs one of 3"), "{error}");
+}
+
+#[test]
 fn mistakes_are_named() {
     for (text, word) in [
         ("[input]\nchanels = 1", "chanels"),
         ("[output]\nthreshold = 2.0", "threshold"),
         ("[output]\ntask = \"magic\"", "magic"),
+        ("[output]\noverlap = 1.5", "overlap is 1.5, expected a part from 0 to 1"),
+        ("[output]\nsteps = 0", "steps is 0, expected 1 to 10000"),
+        ("[output]\nflow_error = -1.0", "flow_error is -1, expected 0 or more"),
+        ("[input]\ngain = [1.0, 1.0, 1.0, 1.0]", "gain"),
         ("[input", "expected"),
     ] {
         let message = Description::parse(text).unwrap_err().to_string();

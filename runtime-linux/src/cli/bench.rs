@@ -91,7 +91,11 @@ fn float(args: &Args, mut engine: crate::engine::FloatEngine, image: &Image) -> 
     let mut seconds = Vec::with_capacity(args.frames.get());
     for number in 0..=args.frames.get() {
         let start = Instant::now();
-        engine.mask(image).map_err(|e| Error::model(&args.model, e))?;
+        let made = match engine.heads() {
+            Some(_) => engine.fields(image).map(drop),
+            None => engine.mask(image).map(drop),
+        };
+        made.map_err(|e| Error::model(&args.model, e))?;
         if number > 0 {
             seconds.push(start.elapsed().as_secs_f64());
         }

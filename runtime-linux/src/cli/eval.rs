@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::progress::Progress;
 use super::{Outcome, complain, say, say_json};
-use crate::engine::{Engine, Model, Options, task};
+use crate::engine::{Engine, Model, Options, makes_objects};
 use crate::error::{Error, Result};
 use crate::machine::{self, Machine};
 use crate::metrics::{Counts, Mean, Scores};
@@ -84,7 +84,7 @@ pub fn eval(args: &Args) -> Result<Outcome> {
     let machine = Arc::new(Machine::new(&args.machine)?);
     let model = Model::open(&args.model, &args.options, &mut complain)?;
     let mut engine = model.into_engine(&machine).map_err(|e| Error::model(&args.model, e))?;
-    task(&engine.post()).map_err(|e| Error::model(&args.model, e))?;
+    makes_objects(engine.as_ref()).map_err(|e| Error::model(&args.model, e))?;
     let mut images = images_by_stem(&args.images).map_err(as_usage)?;
     let labels = images_by_stem(&args.labels).map_err(as_usage)?;
     let kinds = kinds(args)?;

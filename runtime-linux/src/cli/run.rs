@@ -18,7 +18,7 @@ use self::source::{Done, Event, Source};
 use self::summary::{Line, Summary};
 use super::progress::Progress;
 use super::{Outcome, complain, make_folder, say_json, signals, tell};
-use crate::engine::{Engine, Model, Options, task};
+use crate::engine::{Engine, Model, Options, makes_objects};
 use crate::error::{Error, Result};
 use crate::instrument::{self, Analysis};
 use crate::machine::{self, Machine, plural};
@@ -157,7 +157,7 @@ impl Args {
         let machine = Arc::new(Machine::new(&options)?);
         let plan = model.bytes().map(<[u8]>::to_vec);
         let engine = model.into_engine(&machine).map_err(fail)?;
-        task(&engine.post()).map_err(fail)?;
+        makes_objects(engine.as_ref()).map_err(fail)?;
         if jobs.get() == 1 {
             return Ok(Work::One(engine));
         }

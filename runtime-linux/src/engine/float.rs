@@ -9,7 +9,8 @@ use microtome_compiler::{Description, Model, Tensor};
 use microtome_core::plan::{Input, Post, Task};
 use ndarray::ArrayD;
 
-use super::{Engine, Mask, preprocess};
+use super::{Engine, Mask, preprocess, threshold};
+use crate::heads::{Field, Heads, Method};
 use crate::source::Image;
 use crate::tensor::Named;
 
@@ -27,6 +28,7 @@ pub struct FloatEngine {
     model: Model,
     input: Input,
     output: Output,
+    method: Option<Method>,
     channels: usize,
     /// Which of the [`alignments`] the model takes, as far as frames have shown.
     alignment: Cell<usize>,
@@ -37,7 +39,8 @@ impl FloatEngine {
     pub fn new(model: Model, description: &Description) -> Self {
         let channels = channels(&model, description);
         let output = description.output.clone();
-        FloatEngine { model, input: preprocess::input(description), output, channels, alignment: Cell::new(0) }
+        let method = output.method().and_then(|method| method.parse().ok());
+        FloatEngine { model, input: preprocess::input(description), output, method, channels, alignment: Cell::new(0) }
     }
 
     /// What runs the model, for people.
@@ -63,8 +66,8 @@ impl FloatEngine {
         named.collect()
     }
 
-    /// The first output for `image`, on padded sides that the model takes.
-    fn logits(&self, image: &Image) -> Result<Tensor, String> {
+    /// The outputs for `image`, and the padded sides on which the model takes it.
+    fn outputs(&self, image: &Image) -> Result<(Vec<Tensor>, [usize; 2]), String> {
         let shape = &self.model.inputs().first().ok_or("the model has no input")?.shape;
         let fixed = |axis: usize| shape.get(2 + axis).copied().flatten();
         loop {
@@ -79,7 +82,7 @@ impl FloatEngine {
             }
             let tensor = preprocess::tensor(image, &self.input, self.channels, sides)?;
             match self.model.run_float(&[tensor]) {
-                Ok(outputs) => return outputs.into_iter().next().ok_or_else(|| "the model has no output".into()),
+                Ok(outputs) => return Ok((outputs, sides)),
                 Err(error) if index + 1 == alignments().count() || (fixed(0).is_some() && fixed(1).is_some()) => {
                     self.alignment.set(0);
                     return Err(error.to_string());
@@ -119,7 +122,8 @@ pub(super) fn channels(model: &Model, description: &Description) -> usize {
 
 impl Engine for FloatEngine {
     fn mask(&mut self, image: &Image) -> Result<Mask, String> {
-        let logits = self.logits(image)?;
+        let (outputs, _) = self.outputs(image)?;
+        let logits = outputs.into_iter().next().ok_or("the model has no output")?;
         let (height, width) = (image.height(), image.width());
         let [1, channels, rows, columns] = logits.shape[..] else {
             return Err(format!(
@@ -148,7 +152,7 @@ impl Engine for FloatEngine {
     fn post(&self) -> Post {
         let output = &self.output;
         let task = match output.task {
-            Some(Described::None) => Task::None,
+            Some(Described::None | Described::StarConvex | Described::Flows) => Task::None,
             Some(Described::InteriorBorder) => {
                 Task::InteriorBorder { object: output.object.unwrap_or(1), border: output.border.unwrap_or(2) }
             }
@@ -156,11 +160,43 @@ impl Engine for FloatEngine {
         };
         Post {
             task,
-            min_area: output.min_area.unwrap_or(0),
+            min_area: output.least_area(),
             grow: output.grow.unwrap_or(0.0),
             threshold: output.threshold.unwrap_or(0.5),
         }
     }
+
+    fn heads(&self) -> Option<Heads> {
+        self.method.map(|method| Heads::new(method, &self.post()))
+    }
+
+    fn fields(&mut self, image: &Image) -> Result<Vec<Field>, String> {
+        let (outputs, padded) = self.outputs(image)?;
+        let sides = [image.height(), image.width()];
+        Ok(outputs.iter().filter_map(|output| field(output, padded, sides)).collect())
+    }
+
+    fn threshold(&mut self) -> Option<f32> {
+        self.heads().map(|heads| heads.threshold)
+    }
+
+    fn set_threshold(&mut self, probability: f32) -> Result<(), String> {
+        if self.method.is_none() {
+            return Err(threshold::NONE.into());
+        }
+        self.output.threshold = Some(probability);
+        Ok(())
+    }
+}
+
+/// An output `[1, channels, rows, width]`, none of another shape; what padding added to the frame is cut off in proportion, as core does it.
+fn field(output: &Tensor, padded: [usize; 2], sides: [usize; 2]) -> Option<Field> {
+    let [1, channels, full_rows, full_width] = output.shape[..] else { return None };
+    let cut = |axis: usize, side: usize| (side * sides[axis]).div_ceil(padded[axis]);
+    let (rows, width) = (cut(0, full_rows), cut(1, full_width));
+    let lines = (0..channels * full_rows).filter(|line| line % full_rows < rows);
+    let values = lines.flat_map(|line| &output.data[line * full_width..][..width]).copied().collect();
+    Some(Field { channels, rows, width, values })
 }
 
 /// How a pixel's values become a class.

@@ -1,7 +1,7 @@
 //! Frames to class masks, by an int8 plan or by the float model it was made from.
 //!
 //! Both give a [`Mask`]; what follows (objects, pictures, scores) is the same code for both, so that a difference between them is a
-//! difference of their masks.
+//! difference of their masks. Models without one give their outputs as they are, which [`heads`](crate::heads) make objects of.
 
 mod model;
 mod plan;
@@ -25,6 +25,8 @@ use microtome_core::Frame;
 use microtome_core::measure::Task;
 use microtome_core::plan::{Levels, Normalization, Post, Task as PlanTask};
 
+use crate::heads::{Field, Heads};
+use crate::objects::Found;
 use crate::source::{Channels, Histogram, Image};
 
 /// The plan `nuclei` of the zoo, built into the program: what a model is, where none is named.
@@ -43,6 +45,14 @@ pub struct Mask {
     pub classes: Vec<u8>,
 }
 
+impl Mask {
+    /// The classes of objects, in rows of `width`.
+    pub fn of(found: &Found, width: usize) -> Mask {
+        let class = |&label: &u16| usize::from(label).checked_sub(1).map_or(0, |index| found.objects[index].class());
+        Mask { height: found.labels.len() / width, width, classes: found.labels.iter().map(class).collect() }
+    }
+}
+
 /// Whatever makes masks of frames.
 pub trait Engine {
     /// The class of every pixel of `image`.
@@ -53,6 +63,20 @@ pub trait Engine {
 
     /// What the model's classes mean.
     fn post(&self) -> Post;
+
+    /// What makes objects of the model's [`fields`](Self::fields), where it has no mask to make them of.
+    fn heads(&self) -> Option<Heads> {
+        None
+    }
+
+    /// The model's outputs for `image`, those that have a place for its pixels, or for every few of them; in real values.
+    ///
+    /// # Errors
+    /// One sentence when the model cannot take such a frame.
+    fn fields(&mut self, image: &Image) -> Result<Vec<Field>, String> {
+        let _ = image;
+        Err("this model gives class masks only".into())
+    }
 
     /// The probability that [`set_threshold`](Self::set_threshold) sets; none where there is none to be set.
     fn threshold(&mut self) -> Option<f32> {
@@ -83,6 +107,14 @@ pub fn task(post: &Post) -> Result<Task, String> {
             Ok(Task::InteriorBorder { object, border, grow_px: post.grow, min_area: post.min_area })
         }
     }
+}
+
+/// Whether a model makes objects: by its [`task`], or its [`heads`](Engine::heads).
+///
+/// # Errors
+/// It does not.
+pub fn makes_objects(engine: &dyn Engine) -> Result<(), String> {
+    if engine.heads().is_some() { Ok(()) } else { task(&engine.post()).map(drop) }
 }
 
 /// The frames that a session must be opened for to take `image`.

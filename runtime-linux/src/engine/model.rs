@@ -85,7 +85,7 @@ impl Model {
             let set = match &mut self {
                 Model::Plan(bytes) => threshold::set(bytes, probability).map(drop),
                 #[cfg(feature = "onnx")]
-                Model::Float(_) => Err(threshold::NONE.into()),
+                Model::Float(engine) => engine.set_threshold(probability),
             };
             set.map_err(|e| Error::model(path, e))?;
         }

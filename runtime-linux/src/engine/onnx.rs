@@ -154,7 +154,7 @@ impl OnnxModel {
         report: &mut dyn FnMut(Error),
     ) -> Result<Built> {
         let Wishes { calibrate, memory, mut enough } = wishes;
-        if self.model.inputs().len() > 1 {
+        if self.model.inputs().len() > 1 || self.description.output.method().is_some() {
             // Its outputs are no classes of an image's pixels.
             enough.agreement = 0.0;
         }

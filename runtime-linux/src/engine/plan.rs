@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use microtome_core::plan::strips::Strips;
-use microtome_core::plan::{Normalization, Post};
+use microtome_core::plan::{Normalization, Post, Role, Tensor};
 use microtome_core::{Frame, Plan, Row, Session};
 use self_cell::{MutBorrow, self_cell};
 
 use super::{Engine, Mask, frame_of, levels, threshold};
+use crate::heads::{Field, Heads, Method};
 use crate::machine::{Fit, Machine};
 use crate::source::{Image, Samples};
+use crate::tensor::dequantize;
 
 /// Runs a plan on frames of any size: the session of one frame serves the next, as long as frames have the same size.
 pub struct PlanEngine {
     stage: Stage,
     machine: Arc<Machine>,
     post: Post,
+    method: Option<Method>,
 }
 
 enum Stage {
@@ -59,10 +62,11 @@ impl PlanEngine {
     /// An engine for a plan's bytes, without an arena yet.
     ///
     /// # Errors
-    /// The sentence of core's parser.
+    /// The sentence of core's parser; or the plan makes objects in a way that this program does not know.
     pub fn new(plan: Vec<u8>, machine: Arc<Machine>) -> Result<Self, String> {
-        let post = Plan::parse(&plan).map_err(|e| e.to_string())?.post();
-        Ok(PlanEngine { stage: Stage::Closed { plan, arena: Vec::new() }, machine, post })
+        let parsed = Plan::parse(&plan).map_err(|e| e.to_string())?;
+        let (post, method) = (parsed.post(), Method::of(parsed.provenance())?);
+        Ok(PlanEngine { stage: Stage::Closed { plan, arena: Vec::new() }, machine, post, method })
     }
 
     /// Gets ready for frames like `frame`; returns how.
@@ -127,21 +131,46 @@ impl PlanEngine {
     pub fn run_quantized(&mut self, height: usize, width: usize, values: &[i8]) -> Result<Vec<Rows>, String> {
         let side = |pixels: usize| u32::try_from(pixels).map_err(|_| format!("a side of {pixels} pixels"));
         let frame = Frame::grey(side(height)?, side(width)?);
-        self.with_session(frame, |session| {
-            let mut found: Vec<Rows> = (0..session.plan().outputs().count())
-                .map(|index| {
-                    let size = session.output_size(index).ok_or("the plan names an output that it does not have")?;
-                    Ok(Rows { height: size.rows as usize, width: size.width as usize, channels: 0, data: Vec::new() })
-                })
-                .collect::<Result<_, String>>()?;
-            session
-                .run(Row::I8(values), |row| {
-                    found[row.output].channels = row.channels;
-                    found[row.output].data.extend_from_slice(row.data);
-                })
-                .map_err(|e| e.to_string())?;
-            Ok(found)
+        self.with_session(frame, |session| run(session, Row::I8(values)))
+    }
+}
+
+/// All outputs of a session for a frame.
+fn run(session: &mut Session<'_, '_>, pixels: Row<'_>) -> Result<Vec<Rows>, String> {
+    let mut found: Vec<Rows> = (0..session.plan().outputs().count())
+        .map(|index| {
+            let size = session.output_size(index).ok_or("the plan names an output that it does not have")?;
+            Ok(Rows { height: size.rows as usize, width: size.width as usize, channels: 0, data: Vec::new() })
         })
+        .collect::<Result<_, String>>()?;
+    session
+        .run(pixels, |row| {
+            found[row.output].channels = row.channels;
+            found[row.output].data.extend_from_slice(row.data);
+        })
+        .map_err(|e| e.to_string())?;
+    Ok(found)
+}
+
+/// A frame's rows, which a session with the levels of its plan's policy takes.
+fn pixels<'i>(session: &mut Session<'_, '_>, image: &'i Image) -> Row<'i> {
+    let normalization = session.plan().input().normalization;
+    if let Normalization::Percentile { .. } = normalization {
+        session.set_levels(levels(normalization, image));
+    }
+    match image.samples() {
+        Samples::U8(samples) => Row::U8(samples),
+        Samples::U16(samples) => Row::U16(samples),
+    }
+}
+
+impl Rows {
+    /// In real values, for a tensor of this scale and zero point.
+    fn real(&self, tensor: &Tensor) -> Field {
+        let Rows { height: rows, width, channels, ref data } = *self;
+        let plane =
+            |channel: usize| data.iter().skip(channel).step_by(channels).map(move |&value| dequantize(value, tensor));
+        Field { channels, rows, width, values: (0..channels).flat_map(plane).collect() }
     }
 }
 
@@ -198,15 +227,8 @@ impl Engine for PlanEngine {
                     size.width, size.rows
                 ));
             }
-            let normalization = session.plan().input().normalization;
-            if let Normalization::Percentile { .. } = normalization {
-                session.set_levels(levels(normalization, image));
-            }
             let mut classes = Vec::with_capacity(image.height() * image.width());
-            let pixels = match image.samples() {
-                Samples::U8(samples) => Row::U8(samples),
-                Samples::U16(samples) => Row::U16(samples),
-            };
+            let pixels = pixels(session, image);
             session
                 .run(pixels, |row| {
                     if row.output == output {
@@ -222,7 +244,24 @@ impl Engine for PlanEngine {
         self.post
     }
 
+    fn heads(&self) -> Option<Heads> {
+        self.method.map(|method| Heads::new(method, &self.post))
+    }
+
+    fn fields(&mut self, image: &Image) -> Result<Vec<Field>, String> {
+        self.with_session(frame_of(image)?, |session| {
+            let pixels = pixels(session, image);
+            let found = run(session, pixels)?;
+            let plan = session.plan();
+            let raw = found.iter().zip(plan.outputs()).filter(|(_, output)| output.role == Role::Raw);
+            Ok(raw.filter_map(|(rows, output)| Some(rows.real(&plan.tensor(output.tensor)?))).collect())
+        })
+    }
+
     fn threshold(&mut self) -> Option<f32> {
+        if self.method.is_some() {
+            return Some(self.post.threshold);
+        }
         let compared = self.rewrite(|plan| {
             let strips = Strips::of(plan).map_err(|e| e.to_string())?;
             let compared = strips.compared();

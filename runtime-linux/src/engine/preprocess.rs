@@ -34,11 +34,14 @@ pub fn input(description: &Description) -> Input {
 
 /// `image` as a network input `[1, channels, rows, width]`, each side padded to `sides` by repeating its last row and pixel.
 ///
+/// A network of two channels, such as Cellpose's, gets the brightness in both, each with its own gain and offset: `gain = [1.0, 0.0]` leaves the
+/// second empty.
+///
 /// # Errors
-/// One sentence when the network takes neither one nor three channels.
+/// One sentence when the network takes more than three channels.
 pub fn tensor(image: &Image, input: &Input, channels: usize, sides: [usize; 2]) -> Result<Tensor, String> {
-    if !matches!(channels, 1 | 3) {
-        return Err(format!("the model takes {channels} channels; camera frames serve models of 1 or 3"));
+    if !(1..=3).contains(&channels) {
+        return Err(format!("the model takes {channels} channels; camera frames serve models of 1, 2 or 3"));
     }
     let Levels { low, high } = levels(input.normalization, image);
     let high = if high > low { high } else { low + 1.0 };

@@ -4,6 +4,8 @@ use microtome_core::plan::Post;
 use microtome_core::plan::strips::Strips;
 use microtome_core::plan::threshold::Compared;
 
+use crate::heads::Method;
+
 pub(super) const NONE: &str = "this model chooses classes without a threshold that could be set";
 
 /// Has pixels be an object's above `probability`, between 0 and 1; returns what the plan says of its masks then.
@@ -13,6 +15,7 @@ pub(super) const NONE: &str = "this model chooses classes without a threshold th
 pub(super) fn set(plan: &mut [u8], probability: f32) -> Result<Post, String> {
     let mut strips = Strips::of(plan).map_err(|e| e.to_string())?;
     let value = match strips.compared() {
+        None if Method::of(strips.plan().provenance())?.is_some() => probability,
         None => return Err(NONE.into()),
         Some(Compared::Probability) => probability,
         Some(Compared::Logit) => (probability / (1.0 - probability)).ln(),

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Observation, Times};
 use crate::camera::{Counts, Shot};
-use crate::engine::{BUNDLED, BUNDLED_NAME, Engine, Model, Options, task};
+use crate::engine::{BUNDLED, BUNDLED_NAME, Engine, Model, Options, makes_objects};
 use crate::error::{Error, Result};
 use crate::instrument::{Analysed, Analysis, Totals};
 use crate::machine::Machine;
@@ -225,7 +225,7 @@ fn open(machine: &Arc<Machine>, path: Option<PathBuf>, options: &Options) -> Res
     };
     let identity = Identity { name: path.display().to_string(), sha256, classes: model.object_classes() };
     let engine = model.into_engine(machine).map_err(|e| Error::model(&path, e))?;
-    task(&engine.post()).map_err(|e| Error::model(&path, e))?;
+    makes_objects(engine.as_ref()).map_err(|e| Error::model(&path, e))?;
     Ok((identity, engine))
 }
 

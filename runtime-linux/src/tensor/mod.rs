@@ -72,7 +72,7 @@ fn quantize(value: f32, tensor: &Tensor) -> i8 {
 }
 
 /// `(value − zero point) · scale`.
-fn dequantize(value: i8, tensor: &Tensor) -> f32 {
+pub(crate) fn dequantize(value: i8, tensor: &Tensor) -> f32 {
     f32::from(i16::from(value) - i16::from(tensor.zero_point)) * tensor.scale
 }
 

@@ -10,6 +10,7 @@
 
 use super::Rules;
 use super::distance::{STEPS_PER_PX, distances};
+use crate::objects::shape::{filled, neighbours};
 
 /// The lobes of the shape `inside`, rows of `width`: a number from 1 for every pixel of it, 0 outside, and how many there are. Holes count as
 /// inside when distances are taken, so that a gap in the middle of an object makes no necks around it.
@@ -115,45 +116,6 @@ impl Rules {
         let px = f64::from(STEPS_PER_PX);
         f64::from(peak) >= self.least_radius_px.0 * px && f64::from(level) < self.neck.0 * f64::from(peak)
     }
-}
-
-/// The pixels around `pixel` in an image of rows of `width`.
-pub fn neighbours(pixel: usize, width: usize, len: usize) -> impl Iterator<Item = usize> {
-    let column = pixel % width;
-    let columns = column.saturating_sub(1)..(column + 2).min(width);
-    let first = (pixel - column).saturating_sub(width);
-    (first..len.min(pixel - column + 2 * width))
-        .step_by(width)
-        .flat_map(move |row| columns.clone().map(move |x| row + x))
-        .filter(move |&neighbour| neighbour != pixel)
-}
-
-/// `inside` without its holes: all that the outside does not reach from beyond the rectangle by steps up, down, left and right.
-fn filled(inside: &[bool], width: usize) -> Vec<bool> {
-    let height = inside.len() / width;
-    let mut filled = vec![true; inside.len()];
-    let on_edge = |pixel: &usize| {
-        let (row, column) = (pixel / width, pixel % width);
-        row == 0 || column == 0 || row + 1 == height || column + 1 == width
-    };
-    let mut reached: Vec<usize> = (0..inside.len()).filter(on_edge).filter(|&pixel| !inside[pixel]).collect();
-    reached.iter().for_each(|&pixel| filled[pixel] = false);
-    while let Some(pixel) = reached.pop() {
-        let column = pixel % width;
-        let beside = [
-            (column > 0).then(|| pixel - 1),
-            (column + 1 < width).then(|| pixel + 1),
-            pixel.checked_sub(width),
-            Some(pixel + width).filter(|&below| below < inside.len()),
-        ];
-        for next in beside.into_iter().flatten() {
-            if filled[next] && !inside[next] {
-                filled[next] = false;
-                reached.push(next);
-            }
-        }
-    }
-    filled
 }
 
 #[cfg(test)]

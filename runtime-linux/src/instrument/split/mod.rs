@@ -3,9 +3,8 @@
 //! Where a model has a border class, core keeps neighbours apart by it. Where it has none, or where neighbours ran together all the same, what is
 //! left is the shape: two round things that touch have a neck.
 //!
-//! Invariant: a piece is measured by core, like every object, so its figures are those of the pixels that the label image shows. Pieces go
-//! through it again as masks of their own, in as many passes as it takes for touching pieces to be in different ones; a pass holds their
-//! classes, so core finds each as one component. Objects that are not split keep the figures that they have.
+//! Invariant: a piece is [measured by core](crate::objects::labelled), like every object, so its figures are those of the pixels that the
+//! label image shows. Objects that are not split keep the figures that they have.
 //!
 //! On 120 of the nuclei frames, with the border class read as foreground, splitting lowers the error of the count from 19 % to 12 % and
 //! raises AP50 from 0.61 to 0.71; where the border class is used, it changes next to nothing. Cells that are not round fall apart by it.
@@ -13,15 +12,12 @@
 mod basins;
 mod distance;
 
-use std::collections::BTreeSet;
-
-use microtome_core::measure::{Object, Task};
 use serde::Deserialize;
 
-use self::basins::{lobes, neighbours};
-use crate::engine::Mask;
+use self::basins::lobes;
 use crate::instrument::number::{Positive, Share};
-use crate::objects::{Found, find};
+use crate::objects::Found;
+use crate::objects::labelled::{self, Piece};
 use crate::source::Image;
 
 /// When an object is two.
@@ -80,65 +76,12 @@ pub fn split(found: Found, image: &Image, rules: &Rules) -> Result<Found, String
     if count == 0 {
         return Ok(found);
     }
-    let pass_of = passes(&pieces, width, count);
     let mut parts: Vec<Vec<Piece>> = vec![Vec::new(); found.objects.len()];
-    for pass in 0..=pass_of.iter().copied().max().unwrap_or(0) {
-        let in_pass = |pixel: usize| pieces[pixel].checked_sub(1).is_some_and(|piece| pass_of[piece as usize] == pass);
-        measure_pass(&mut parts, &found, image, in_pass)?;
+    let whole = |pixel: usize| usize::from(found.labels[pixel]) - 1;
+    for piece in labelled::pieces(&pieces, count as usize, |pixel| found.objects[whole(pixel)].class(), image)? {
+        parts[whole(piece.pixels[0])].push(piece);
     }
     assemble(found, parts)
-}
-
-/// A pass for every piece, such that pieces that touch, corners included, are in different ones: greedily, in their order.
-fn passes(pieces: &[u32], width: usize, count: u32) -> Vec<usize> {
-    let mut touching = BTreeSet::new();
-    for (pixel, &piece) in pieces.iter().enumerate().filter(|(_, piece)| **piece != 0) {
-        for neighbour in neighbours(pixel, width, pieces.len()) {
-            if pieces[neighbour] != 0 && pieces[neighbour] < piece {
-                touching.insert((piece, pieces[neighbour]));
-            }
-        }
-    }
-    let mut passes: Vec<usize> = Vec::with_capacity(count as usize);
-    for piece in 1..=count {
-        let taken: BTreeSet<usize> =
-            touching.range((piece, 0)..=(piece, piece)).map(|&(_, other)| passes[other as usize - 1]).collect();
-        passes.push((0..).find(|pass| !taken.contains(pass)).unwrap_or(taken.len()));
-    }
-    passes
-}
-
-/// A part of an object, measured.
-#[derive(Clone)]
-struct Piece {
-    object: Object,
-    /// Its pixels, in scan-line order.
-    pixels: Vec<usize>,
-}
-
-/// Measures the pieces whose pixels `taken` names, and puts each with the object that it is part of.
-fn measure_pass(
-    parts: &mut [Vec<Piece>],
-    found: &Found,
-    image: &Image,
-    taken: impl Fn(usize) -> bool,
-) -> Result<(), String> {
-    let class = |(pixel, &label): (usize, &u16)| match usize::from(label).checked_sub(1) {
-        Some(object) if taken(pixel) => found.objects[object].class(),
-        _ => 0,
-    };
-    let classes = found.labels.iter().enumerate().map(class).collect();
-    let mask = Mask { height: image.height(), width: image.width(), classes };
-    let measured = find(Task::Components { min_area: 0 }, &mask, image)?;
-    let mut pixels = vec![Vec::new(); measured.objects.len()];
-    for (pixel, &label) in measured.labels.iter().enumerate().filter(|(_, label)| **label != 0) {
-        pixels[usize::from(label) - 1].push(pixel);
-    }
-    for (object, pixels) in measured.objects.into_iter().zip(pixels) {
-        let whole = found.labels[pixels[0]];
-        parts[usize::from(whole) - 1].push(Piece { object, pixels });
-    }
-    Ok(())
 }
 
 /// Puts pieces in their objects' places.

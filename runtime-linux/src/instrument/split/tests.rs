@@ -1,4 +1,11 @@
+use std::collections::BTreeSet;
+
+use microtome_core::measure::{Object, Task};
+
 use super::*;
+use crate::engine::Mask;
+use crate::objects::find;
+use crate::objects::shape::neighbours;
 use crate::simulate::{Random, Settings, scene};
 use crate::source::{Channels, Samples};
 
