@@ -8,7 +8,7 @@
 //!
 //! | module | what it knows |
 //! | --- | --- |
-//! | [`model`] | the ONNX file, and its float run by tract |
+//! | [`model`] | the file, and its run by tract |
 //! | `bridge` | what tract lacks of ONNX, or gets wrong |
 //! | [`borders`] | frames mirrored beyond their borders, for networks of valid convolutions |
 //! | [`import`] | ONNX's operators; gives a [`graph`] that holds for every frame size |
@@ -21,6 +21,9 @@
 //! | [`measure`], [`quality`], [`report`] | what it was worth: against float, value by value, output by output, in words |
 //! | [`halve`] | weights in 16 bits, for what runs in float |
 //! | [`islands`] | models that no plan can hold whole: int8 where it pays, the rest in float by tract |
+//! | [`container`] | such a model as one file that is quick to start |
+//! | [`sides`] | sides of frames that models take |
+//! | `guard` | tract, whose panics become errors |
 //!
 //! Nothing here prints, and nothing is read but the files that are named.
 //!
@@ -44,6 +47,7 @@ mod bridge;
 pub mod calibrate;
 mod choose;
 pub mod compiler;
+pub mod container;
 pub mod description;
 pub mod emit;
 mod equalize;
@@ -51,6 +55,7 @@ pub mod error;
 pub mod expr;
 pub mod fold;
 pub mod graph;
+mod guard;
 pub mod halve;
 pub mod head;
 pub mod import;
@@ -63,6 +68,7 @@ pub mod quality;
 pub mod quantize;
 pub mod report;
 pub mod rings;
+pub mod sides;
 
 pub use borders::mirrored;
 pub use calibrate::Method;

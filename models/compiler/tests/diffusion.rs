@@ -47,12 +47,12 @@ fn holds(name: &str, channels: usize) {
     let other = model.run_float(&given(20.0)).unwrap().remove(0).data;
     assert!(distance(&other, &expected) > 0.05 * range);
 
-    let bytes = halved(&model).unwrap().to_onnx("");
+    let bytes = halved(&model).unwrap().to_onnx("").unwrap();
     let half = Model::parse(&bytes, None).unwrap();
     let error = distance(&half.run_float(&given(321.0)).unwrap().remove(0).data, &expected);
     println!("{name}: halved, {} bytes, off by {error} at most", bytes.len());
     assert!(error > 0.0 && error <= 5e-3 * range, "{name}: halved, off by {error}");
-    let whole = model.to_onnx("").len();
+    let whole = model.to_onnx("").unwrap().len();
     assert!(bytes.len() + 15_000 < whole, "{name}: {} bytes halved, {whole} whole", bytes.len());
 }
 
