@@ -5,6 +5,7 @@
 use std::cell::Cell;
 
 use microtome_compiler::description::{Output, Task as Described};
+use microtome_compiler::sides::alignments;
 use microtome_compiler::{Description, Model, Tensor};
 use microtome_core::plan::{Input, Post, Task};
 use ndarray::ArrayD;
@@ -13,22 +14,13 @@ use super::{Engine, Mask, preprocess};
 use crate::source::Image;
 use crate::tensor::Named;
 
-/// Frame sides are padded to these, `(multiple, remainder)`, in turn, until the model takes them: up to five poolings,
-/// and then what valid convolutions take.
-fn alignments() -> impl Iterator<Item = (usize, usize)> {
-    let powers = || (0..=5).map(|log| 1 << log);
-    powers()
-        .map(|multiple| (multiple, 0))
-        .chain(powers().flat_map(|multiple| (1..multiple).map(move |r| (multiple, r))))
-}
-
 /// Runs a float model on frames.
 pub struct FloatEngine {
     model: Model,
     input: Input,
     output: Output,
     channels: usize,
-    /// Which of the [`alignments`] the model takes, as far as frames have shown.
+    /// Which of the [`alignments`] the model takes, as far as frames have shown: sides are padded to each in turn.
     alignment: Cell<usize>,
 }
 
