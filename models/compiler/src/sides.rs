@@ -8,3 +8,8 @@ pub fn alignments() -> impl Iterator<Item = (usize, usize)> {
         .map(|multiple| (multiple, 0))
         .chain(powers().flat_map(|multiple| (1..multiple).map(move |r| (multiple, r))))
 }
+
+/// The next side of an alignment.
+pub fn filled_up(side: usize, (multiple, remainder): (usize, usize)) -> usize {
+    side + (remainder + multiple - side % multiple) % multiple
+}

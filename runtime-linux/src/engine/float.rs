@@ -5,7 +5,7 @@
 use std::cell::Cell;
 
 use microtome_compiler::description::{Output, Task as Described};
-use microtome_compiler::sides::alignments;
+use microtome_compiler::sides::{alignments, filled_up};
 use microtome_compiler::{Description, Model, Tensor};
 use microtome_core::plan::{Input, Post, Task};
 use ndarray::ArrayD;
@@ -61,9 +61,8 @@ impl FloatEngine {
         let fixed = |axis: usize| shape.get(2 + axis).copied().flatten();
         loop {
             let index = self.alignment.get();
-            let (multiple, remainder) = alignments().nth(index).unwrap_or((1, 0));
-            let aligned = |side: usize| side + (remainder + multiple - side % multiple) % multiple;
-            let side = |axis: usize, side: usize| fixed(axis).unwrap_or(aligned(side));
+            let alignment = alignments().nth(index).unwrap_or((1, 0));
+            let side = |axis: usize, side: usize| fixed(axis).unwrap_or(filled_up(side, alignment));
             let sides = [side(0, image.height()), side(1, image.width())];
             if sides[0] < image.height() || sides[1] < image.width() {
                 let ([h, w], found_h, found_w) = (sides, image.height(), image.width());

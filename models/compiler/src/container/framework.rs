@@ -6,6 +6,7 @@ use tract_nnef::internal::{FromTract, ModelBuilder, Nnef, Registry, ResolvedInvo
 use tract_nnef::internal::{invocation, numeric};
 use tract_nnef::ser::array;
 use tract_onnx::WithOnnx;
+use tract_onnx::tract_core::ops::nn::GeluExact;
 use tract_onnx::tract_hir::internal::*;
 
 use crate::bridge;
@@ -51,6 +52,8 @@ fn framework(registry: Registry) -> Nnef {
 fn registry() -> Registry {
     let mut registry = Registry::new("microtome");
     bridge::register(&mut registry);
+    // tract finds it in graphs, but has no word for it.
+    registry.register_unit_element_wise("microtome_gelu", &GeluExact {});
     let parameters = [TypeName::Scalar.tensor().array().named("inputs"), TypeName::Integer.named("place")];
     registry.register_primitive(ISLAND, &parameters, &[("output", TypeName::Scalar.tensor())], island);
     registry

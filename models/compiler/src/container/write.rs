@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::guard::guarded;
 use crate::islands::operator::{self, Operator};
 use crate::model::{Model, Port, Tensor};
-use crate::sides::alignments;
+use crate::sides::{alignments, filled_up};
 
 /// Smaller tensors are stored as they are.
 const FEWEST: usize = 64;
@@ -35,6 +35,11 @@ const TOLERANCE: f32 = 1e-6;
 /// # Errors
 /// NNEF cannot hold the model's remainder, or something else comes out.
 pub fn write(model: &Model, toml: &str, shapes: &[Vec<usize>], frame: Option<[usize; 2]>) -> Result<Vec<u8>> {
+    let ports = model.inputs();
+    let fits = |(shape, port): (&Vec<usize>, &Port)| port.shape.is_empty() || port.shape.len() == shape.len();
+    if shapes.len() != ports.len() || !shapes.iter().zip(ports).all(fits) {
+        return Err(Error::Model(format!("inputs of {shapes:?} were given, the model takes {}", ports.len())));
+    }
     let writer = Writer { model, toml, shapes, plans: plans(model)? };
     if frame.is_none()
         && let Some(file) = writer.of_all_sizes()
@@ -222,11 +227,6 @@ impl Writer<'_> {
 
 fn value(port: &Port) -> Value {
     Value { name: port.name.clone(), shape: port.shape.iter().map(|side| side.unwrap_or(0)).collect() }
-}
-
-/// The next side of an alignment.
-fn filled_up(side: usize, (multiple, remainder): (usize, usize)) -> usize {
-    side + (remainder + multiple - side % multiple) % multiple
 }
 
 /// Inputs to compare outputs on.
