@@ -66,7 +66,7 @@ type Runnable = Arc<TypedRunnableModel>;
 /// What a model was read from.
 enum Source {
     Onnx { proto: Box<pb::ModelProto>, directory: Option<String> },
-    Container(Container),
+    Container(Box<Container>),
 }
 
 /// A model.
@@ -99,7 +99,7 @@ impl Model {
             let container = Container::parse(bytes)?;
             let (sha256, inputs, outputs) = (container.sha256().into(), container.inputs(), container.outputs());
             return Ok(Model {
-                source: Source::Container(container),
+                source: Source::Container(Box::new(container)),
                 sha256,
                 inputs,
                 outputs,

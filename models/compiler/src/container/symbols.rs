@@ -195,7 +195,7 @@ mod tests {
         let mut found = find(&documents, &sizes).unwrap();
         replace(&mut found, [40, 3]);
         assert_eq!(found, graph(&text([40, 3])));
-        let floors: Vec<Document> = sizes.iter().map(|[r, _]| graph(&format!("[{}]", (r + 1) / 2))).collect();
+        let floors: Vec<Document> = sizes.iter().map(|[r, _]| graph(&format!("[{}]", r.div_ceil(2)))).collect();
         assert!(find(&floors, &sizes).is_none());
         let poolings: Vec<Document> = sizes.iter().map(|[_, w]| graph(&format!("[{}]", w / 8))).collect();
         assert!(find(&poolings, &sizes).is_none());
