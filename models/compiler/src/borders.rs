@@ -93,7 +93,7 @@ fn margin(model: &Model) -> Result<[usize; 2]> {
 /// A name that no value of the model has.
 fn fresh(model: &Model, stem: &str, suffix: &str) -> String {
     let taken = |name: &str| {
-        model.proto.graph.iter().any(|graph| {
+        model.graph().is_ok_and(|graph| {
             graph.node.iter().flat_map(|node| &node.output).any(|output| output == name)
                 || graph.initializer.iter().any(|tensor| tensor.name == name)
                 || graph.input.iter().any(|input| input.name == name)

@@ -16,6 +16,9 @@ pub enum Error {
     /// The bytes are not an ONNX model.
     #[error("not an ONNX model: {0}")]
     NotOnnx(String),
+    /// The bytes are no container, or one that is damaged.
+    #[error("container: {0}")]
+    Container(String),
     /// The model's description (`model.toml`) is wrong.
     #[error("model description: {0}")]
     Description(String),

@@ -18,11 +18,11 @@ const FEWEST: usize = 64;
 /// An initializer cannot be read.
 pub fn halved(model: &Model) -> Result<Model> {
     let mut halves = Vec::new();
-    for tensor in model.proto.graph.iter().flat_map(|graph| &graph.initializer) {
+    for tensor in &model.graph()?.initializer {
         if tensor.data_type != DataType::Float as i32 || tensor.dims.iter().product::<i64>() < FEWEST as i64 {
             continue;
         }
-        let values = reals(&initializer(tensor, model.directory.as_deref())?)?;
+        let values = reals(&initializer(tensor, model.directory())?)?;
         let rounded: Vec<f16> = values.data.iter().map(|&value| f16::from_f32(value)).collect();
         if rounded.iter().all(|value| value.is_finite()) {
             halves.push((tensor.name.clone(), stored(tensor, &rounded)));

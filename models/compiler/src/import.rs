@@ -32,7 +32,7 @@ use probe::Probe;
 /// # Errors
 /// An operator that a plan cannot hold, or a model that tract cannot run.
 pub(crate) fn import(model: &Model, probe: Option<Arc<Probe>>) -> Result<Graph> {
-    let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
+    let graph = model.graph()?;
     // A part of a model is an island, which gets all of its inputs at once.
     if let (None, found @ 2..) = (&probe, model.inputs().len()) {
         return Err(Error::Model(format!("a plan has one input, the model has {found}")));
@@ -77,7 +77,7 @@ pub enum Verdict {
 /// # Errors
 /// tract cannot run the model.
 pub(crate) fn survey(model: &Model, probe: &Arc<Probe>) -> Result<Vec<Verdict>> {
-    let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
+    let graph = model.graph()?;
     let dependent = dependent(graph, model);
     let mut importer = Importer { model, graph, probe: Arc::clone(probe), out: Graph::default(), env: HashMap::new() };
     for port in model.inputs() {

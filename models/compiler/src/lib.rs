@@ -8,7 +8,7 @@
 //!
 //! | module | what it knows |
 //! | --- | --- |
-//! | [`model`] | the ONNX file, and its float run by tract |
+//! | [`model`] | the file, and its run by tract |
 //! | `bridge` | what tract lacks of ONNX, or gets wrong |
 //! | [`borders`] | frames mirrored beyond their borders, for networks of valid convolutions |
 //! | [`import`] | ONNX's operators; gives a [`graph`] that holds for every frame size |
@@ -22,6 +22,9 @@
 //! | [`profile`] | where the time goes of what tract runs |
 //! | [`halve`] | weights in 16 bits, for what runs in float |
 //! | [`islands`] | models that no plan can hold whole: int8 where it pays, the rest in float by tract |
+//! | [`container`] | such a model as one file that is quick to start |
+//! | [`sides`] | sides of frames that models take |
+//! | `guard` | tract, whose panics become errors |
 //!
 //! Nothing here prints, and nothing is read but the files that are named.
 //!
@@ -45,6 +48,7 @@ mod bridge;
 pub mod calibrate;
 mod choose;
 pub mod compiler;
+pub mod container;
 pub mod description;
 pub mod emit;
 mod equalize;
@@ -52,6 +56,7 @@ pub mod error;
 pub mod expr;
 pub mod fold;
 pub mod graph;
+mod guard;
 pub mod halve;
 pub mod head;
 pub mod import;
@@ -66,6 +71,7 @@ pub mod quantize;
 pub mod report;
 pub mod rings;
 mod rounding;
+pub mod sides;
 
 pub use borders::mirrored;
 pub use calibrate::Method;

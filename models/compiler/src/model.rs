@@ -1,14 +1,13 @@
-//! An ONNX model, and its float run by tract: the accuracy reference and the calibration's source (contract C5).
+//! A model, and its run by tract: the accuracy reference and the calibration's source (contract C5). It is read from an
+//! ONNX file, or, once it is divided, from a [`container`](crate::container).
 //!
 //! tract runs the model for one concrete size of its inputs. Every value of the graph can be asked for, not only the
 //! outputs: that is how the importer learns shapes and computed constants, and how calibration sees activations. What
 //! tract panics about is caught here, at the boundary, and becomes an [`Error::Tract`].
 
-use std::cell::Cell;
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex};
 
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -18,8 +17,10 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 
 use crate::bridge::{self, branches, check, functions, quantized, resize, sequences, widen};
+use crate::container::{self, Container};
 use crate::description::Description;
 use crate::error::{Error, Result};
+use crate::guard::guarded;
 use crate::islands::operator;
 
 /// Largest number of values in a float tensor that is taken, so that a mutated shape is an error and not an abort.
@@ -74,10 +75,15 @@ impl Port {
 
 pub(crate) type Runnable = Arc<TypedRunnableModel>;
 
-/// An ONNX model.
+/// What a model was read from.
+enum Source {
+    Onnx { proto: Box<pb::ModelProto>, directory: Option<String> },
+    Container(Box<Container>),
+}
+
+/// A model.
 pub struct Model {
-    pub(crate) proto: pb::ModelProto,
-    pub(crate) directory: Option<String>,
+    source: Source,
     sha256: String,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
@@ -86,21 +92,32 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads an ONNX file, and its external data where it has any.
+    /// Reads an ONNX file, and its external data where it has any, or a container.
     ///
     /// # Errors
-    /// The file cannot be read, or is not an ONNX model.
+    /// The file cannot be read, or is neither.
     pub fn load(path: impl AsRef<Path>) -> Result<Model> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|source| Error::Read { path: PathBuf::from(path), source })?;
         Model::parse(&bytes, path.parent())
     }
 
-    /// Reads an ONNX model from memory; `directory` is where its external data lies, if it has any.
+    /// Reads a model from memory; `directory` is where an ONNX model's external data lies, if it has any.
     ///
     /// # Errors
-    /// The bytes are not an ONNX model.
+    /// The bytes are neither an ONNX model nor a container.
     pub fn parse(bytes: &[u8], directory: Option<&Path>) -> Result<Model> {
+        if bytes.starts_with(&container::MAGIC) {
+            let container = Container::parse(bytes)?;
+            let (sha256, inputs, outputs) = (container.sha256().into(), container.inputs(), container.outputs());
+            return Ok(Model {
+                source: Source::Container(Box::new(container)),
+                sha256,
+                inputs,
+                outputs,
+                ready: Mutex::new(None),
+            });
+        }
         let proto = guarded("read the file", || tract_onnx::onnx().proto_model_for_read(&mut &bytes[..]))
             .map_err(|error| Error::NotOnnx(error.to_string()))?;
         Model::of(proto, directory.map(|d| d.to_string_lossy().into_owned()), hex(&Sha256::digest(bytes)))
@@ -121,7 +138,35 @@ impl Model {
         let initialized: Vec<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
         let inputs = graph.input.iter().filter(|i| !initialized.contains(&i.name.as_str())).map(port).collect();
         let outputs = graph.output.iter().map(port).collect();
-        Ok(Model { proto, directory, sha256, inputs, outputs, ready: Mutex::new(None) })
+        let source = Source::Onnx { proto: Box::new(proto), directory };
+        Ok(Model { source, sha256, inputs, outputs, ready: Mutex::new(None) })
+    }
+
+    /// The ONNX file, with what `Model::of` did to it.
+    ///
+    /// # Errors
+    /// It was read from a container.
+    pub(crate) fn proto(&self) -> Result<&pb::ModelProto> {
+        match &self.source {
+            Source::Onnx { proto, .. } => Ok(proto),
+            Source::Container(_) => Err(Error::Model("it is compiled already: it holds islands, and no ONNX".into())),
+        }
+    }
+
+    /// Its graph.
+    ///
+    /// # Errors
+    /// It was read from a container.
+    pub(crate) fn graph(&self) -> Result<&pb::GraphProto> {
+        self.proto()?.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))
+    }
+
+    /// Where an ONNX model's external data lies.
+    pub(crate) fn directory(&self) -> Option<&str> {
+        match &self.source {
+            Source::Onnx { directory, .. } => directory.as_deref(),
+            Source::Container(_) => None,
+        }
     }
 
     /// A model whose graph is this one's, edited; it is known by the same file.
@@ -135,20 +180,21 @@ impl Model {
 
     /// A model whose graph is made of this one's; it is known by the same file.
     pub(crate) fn with_graph(&self, make: impl FnOnce(&pb::GraphProto) -> pb::GraphProto) -> Result<Model> {
+        let from = self.proto()?;
         let proto = pb::ModelProto {
-            ir_version: self.proto.ir_version,
-            opset_import: self.proto.opset_import.clone(),
-            producer_name: self.proto.producer_name.clone(),
-            producer_version: self.proto.producer_version.clone(),
-            domain: self.proto.domain.clone(),
-            model_version: self.proto.model_version,
-            doc_string: self.proto.doc_string.clone(),
-            graph: self.proto.graph.as_ref().map(make),
-            metadata_props: self.proto.metadata_props.clone(),
+            ir_version: from.ir_version,
+            opset_import: from.opset_import.clone(),
+            producer_name: from.producer_name.clone(),
+            producer_version: from.producer_version.clone(),
+            domain: from.domain.clone(),
+            model_version: from.model_version,
+            doc_string: from.doc_string.clone(),
+            graph: from.graph.as_ref().map(make),
+            metadata_props: from.metadata_props.clone(),
             training_info: Vec::new(),
-            functions: self.proto.functions.clone(),
+            functions: from.functions.clone(),
         };
-        Model::of(proto, self.directory.clone(), self.sha256.clone())
+        Model::of(proto, self.directory().map(String::from), self.sha256.clone())
     }
 
     /// Inputs that must be given.
@@ -175,12 +221,12 @@ impl Model {
 
     /// Whether it was [divided](crate::islands): it holds islands, or it is known that none is worth it.
     pub fn is_divided(&self) -> bool {
-        let float = self.proto.metadata_props.iter().any(|entry| entry.key == FLOAT);
-        float || self.has_islands()
+        let Source::Onnx { proto, .. } = &self.source else { return true };
+        proto.metadata_props.iter().any(|entry| entry.key == FLOAT) || self.has_islands()
     }
 
     fn has_islands(&self) -> bool {
-        self.proto.graph.iter().flat_map(|graph| &graph.node).any(|node| node.op_type == operator::NAME)
+        self.nodes().any(|node| node.op_type == operator::NAME)
     }
 
     /// The description that the file carries, if it does.
@@ -193,16 +239,21 @@ impl Model {
 
     /// The text of the description that the file carries, if it does.
     pub fn toml(&self) -> Option<&str> {
-        let found = self.proto.metadata_props.iter().find(|entry| entry.key == DESCRIPTION);
-        found.map(|entry| entry.value.as_str())
+        match &self.source {
+            Source::Onnx { proto, .. } => {
+                let found = proto.metadata_props.iter().find(|entry| entry.key == DESCRIPTION);
+                found.map(|entry| entry.value.as_str())
+            }
+            Source::Container(container) => container.toml(),
+        }
     }
 
     /// The bytes of an ONNX file of this model, which carries the description `toml`, and all weights.
     ///
     /// # Errors
-    /// Weights that lie in another file cannot be read.
+    /// It was read from a container, or weights that lie in another file cannot be read.
     pub fn to_onnx(&self, toml: &str) -> Result<Vec<u8>> {
-        let mut proto = self.proto.clone();
+        let mut proto = self.proto()?.clone();
         proto.metadata_props.retain(|entry| entry.key != DESCRIPTION);
         proto.metadata_props.push(pb::StringStringEntryProto { key: DESCRIPTION.into(), value: toml.into() });
         let domain = operator::DOMAIN;
@@ -211,7 +262,7 @@ impl Model {
         }
         for tensor in proto.graph.iter_mut().flat_map(|graph| &mut graph.initializer) {
             if tensor.data_location == Some(DataLocation::External as i32) {
-                tensor.raw_data = initializer(tensor, self.directory.as_deref())?.as_bytes().to_vec();
+                tensor.raw_data = initializer(tensor, self.directory())?.as_bytes().to_vec();
                 tensor.external_data.clear();
                 tensor.data_location = None;
             }
@@ -223,7 +274,9 @@ impl Model {
     pub(crate) fn in_float(&self) -> Result<Model> {
         let mut model = self.edited(|_| {})?;
         let entry = pb::StringStringEntryProto { key: FLOAT.into(), value: "nothing is worth an island".into() };
-        model.proto.metadata_props.push(entry);
+        if let Source::Onnx { proto, .. } = &mut model.source {
+            proto.metadata_props.push(entry);
+        }
         Ok(model)
     }
 
@@ -264,8 +317,9 @@ impl Model {
     }
 
     /// The type of an input: integers, as timesteps are, stay integers; f16 becomes f32 here as everywhere.
-    fn datum_type(&self, input: &str) -> DatumType {
-        let info = self.proto.graph.iter().flat_map(|graph| &graph.input).find(|info| info.name == input);
+    pub(crate) fn datum_type(&self, input: &str) -> DatumType {
+        let graph = self.graph().ok();
+        let info = graph.into_iter().flat_map(|graph| &graph.input).find(|info| info.name == input);
         let value = info.and_then(|info| info.r#type.as_ref()?.value.as_ref());
         let Some(type_proto::Value::TensorType(tensor)) = value else { return f32::datum_type() };
         let kind = pb::tensor_proto::DataType::try_from(tensor.elem_type).ok();
@@ -295,7 +349,17 @@ impl Model {
 
     fn prepare(&self, shapes: &[Vec<usize>], outputs: Option<&[String]>) -> Result<Runnable> {
         self.fits(shapes)?;
-        let mut proto = self.proto.clone();
+        if let Source::Container(container) = &self.source {
+            return container.prepare(shapes);
+        }
+        let typed = self.typed(shapes, outputs)?;
+        guarded("prepare the model", || resize::by_factors(typed)?.into_optimized()?.into_runnable())
+    }
+
+    /// tract's model of an ONNX file, decluttered, for inputs of these shapes; with other values as its outputs, if they are
+    /// given.
+    pub(crate) fn typed(&self, shapes: &[Vec<usize>], outputs: Option<&[String]>) -> Result<TypedModel> {
+        let mut proto = self.proto()?.clone();
         if let (Some(names), Some(graph)) = (outputs, proto.graph.as_mut()) {
             graph.output =
                 names.iter().map(|name| pb::ValueInfoProto { name: name.clone(), ..Default::default() }).collect();
@@ -304,23 +368,26 @@ impl Model {
         guarded("prepare the model", || {
             if let Some(graph) = &mut proto.graph {
                 quantized::unfold(graph);
-                widen::widen(graph, &|tensor| load(tensor, self.directory.as_deref()))?;
+                widen::widen(graph, &|tensor| load(tensor, self.directory()))?;
             }
             let sized = |proto: &pb::ModelProto| self.sized(&onnx, proto, shapes);
             branches::take(&mut proto, |asked| answers(sized(asked)?))?;
-            let typed = sized(&proto)?.into_typed()?.into_decluttered()?;
-            resize::by_factors(typed)?.into_optimized()?.into_runnable()
+            sized(&proto)?.into_typed()?.into_decluttered()
         })
     }
 
     /// Whether the file tells how its values are quantized, so that no samples are needed for it.
     pub fn is_quantized(&self) -> bool {
-        self.proto.graph.iter().flat_map(|graph| &graph.node).any(|node| node.op_type == "QuantizeLinear")
+        self.nodes().any(|node| node.op_type == "QuantizeLinear")
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &pb::NodeProto> {
+        self.graph().into_iter().flat_map(|graph| &graph.node)
     }
 
     /// A model of tract's for inputs of these shapes.
     fn sized(&self, onnx: &Onnx, proto: &pb::ModelProto, shapes: &[Vec<usize>]) -> TractResult<InferenceModel> {
-        let mut model = onnx.parse(proto, self.directory.as_deref())?.model;
+        let mut model = onnx.parse(proto, self.directory())?.model;
         for (shape, port) in shapes.iter().zip(&self.inputs) {
             let outlets = model.input_outlets()?.to_vec();
             let place = outlets.iter().position(|o| model.node(o.node).name == port.name);
@@ -403,42 +470,6 @@ fn load(proto: &pb::TensorProto, directory: Option<&str>) -> TractResult<tract_o
 /// An initializer's tensor.
 pub(crate) fn initializer(proto: &pb::TensorProto, directory: Option<&str>) -> Result<tract_onnx::prelude::Tensor> {
     guarded("read an initializer", || load(proto, directory))
-}
-
-thread_local! {
-    /// Whether what panics on this thread becomes an error, so that nothing need be printed.
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs a piece of tract; its errors and panics become ours.
-pub(crate) fn guarded<T>(doing: &'static str, work: impl FnOnce() -> TractResult<T>) -> Result<T> {
-    static QUIET: Once = Once::new();
-    QUIET.call_once(|| {
-        let loud = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if !GUARDED.get() {
-                loud(panic);
-            }
-        }));
-    });
-    let before = GUARDED.replace(true);
-    let done = catch_unwind(AssertUnwindSafe(work));
-    GUARDED.set(before);
-    match done {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Error::Tract { doing, reason: one_line(&format!("{error:#}")) }),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()));
-            Err(Error::Tract { doing, reason: one_line(&format!("it panicked: {}", text.unwrap_or_default())) })
-        }
-    }
-}
-
-/// The first 300 characters of a message, on one line.
-fn one_line(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().take(300).collect()
 }
 
 fn port(info: &pb::ValueInfoProto) -> Port {

@@ -5,7 +5,8 @@ use std::time::Instant;
 use tract_onnx::tract_core::plan::eval;
 
 use crate::error::Result;
-use crate::model::{Model, Tensor, guarded, tensors};
+use crate::guard::guarded;
+use crate::model::{Model, Tensor, tensors};
 
 /// What one node of tract's optimized graph took.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,4 +1,4 @@
-//! `microtome compile`: an ONNX model becomes a plan, or, where that cannot hold all of it, an ONNX file with islands.
+//! `microtome compile`: an ONNX model becomes a plan, or, where that cannot hold all of it, a container with islands.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::progress::Progress;
 use super::{Outcome, complain, say, say_json};
+use crate::camera::Size;
 use crate::engine::{Built, OnnxModel, Options, Outlook, Wishes};
 use crate::error::{Error, Result};
 use crate::machine::bytes;
@@ -24,9 +25,14 @@ pub struct Args {
     /// that is already quantized needs none
     #[arg(long, value_name = "DIR")]
     calibrate: Option<PathBuf>,
-    /// The plan [default: MODEL.mtm beside the model; MODEL.islands.onnx where a plan cannot hold all of it]
+    /// The plan, or, where that cannot hold all of the model, the container of its islands and of what is left; NAME.onnx
+    /// writes the latter as an ONNX file, which takes longer to start [default: MODEL.mtm beside the model]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// For a container: frames of this size only. Without it, frames of all sizes that the model takes, or, where that cannot
+    /// be, those of the calibration images
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    frame: Option<Size>,
     /// Most memory for a session, such as 256KiB or 2MiB: a step makes as many rows as fit it [default: one row, which
     /// takes the least]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
@@ -64,17 +70,21 @@ pub fn compile(args: &Args) -> Result<Outcome> {
         .build(&args.model, wishes, |step| bar.set(step.done, step.total, step.stage), &mut |error| failed.push(error));
     failed.iter().for_each(|error| bar.fail(error));
     let failed = bar.finish();
+    let path = args.output.clone().unwrap_or_else(|| args.model.with_extension("mtm"));
     match built? {
         Built::Plan(compiled) => {
-            let path = args.output.clone().unwrap_or_else(|| args.model.with_extension("mtm"));
             write(args, &path, &compiled.plan, &compiled.report)?;
             if let Some(quality) = compiled.quality.filter(|_| !args.json) {
                 say(format_args!("int8 against float: {quality}"))?;
             }
         }
-        Built::Islands { division, model, quality } => {
-            let path = args.output.clone().unwrap_or_else(|| args.model.with_extension("islands.onnx"));
-            write(args, &path, &model.to_onnx(&args.model)?, &division)?;
+        Built::Islands { division, model, quality, shapes } => {
+            let frame = args.frame.map(|size| [size.height, size.width]);
+            let bytes = match has_extension(&path, "onnx") {
+                true => model.to_onnx(&args.model)?,
+                false => model.to_container(&args.model, &shapes, frame)?,
+            };
+            write(args, &path, &bytes, &division)?;
             if division.islands.is_empty() {
                 complain(Error::model(
                     &args.model,
@@ -86,6 +96,10 @@ pub fn compile(args: &Args) -> Result<Outcome> {
         }
     }
     Ok(Outcome::of(failed))
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
 /// Writes what was made, and says how it was made.
@@ -100,7 +114,7 @@ fn write(args: &Args, path: &Path, bytes: &[u8], report: &(impl Serialize + Disp
 
 /// What `inspect` says of an ONNX model from which no plan is to be made; `None` where there is one.
 pub fn outlook(path: &Path, options: &Options) -> Result<Option<Outlook>> {
-    if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
+    if !has_extension(path, "onnx") {
         return Ok(None);
     }
     let model = OnnxModel::open(path, options.tile)?;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use microtome_compiler::Tensor;
 use microtome_compiler::description;
+use microtome_core::plan::record::MAGIC;
 use ndarray::{Array, ArrayD};
 use ndarray_npy::WriteNpyExt;
 use serde::Serialize;
@@ -23,7 +24,7 @@ use crate::tensor::{self, Named, write_archive};
 /// Arguments of `microtome diffuse`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A denoising network (.onnx), in float or with islands of int8; how it was trained is read from the table [diffusion]
+    /// A denoising network (.onnx), or its container (.mtm), in float or with islands of int8; how it was trained is read from the table [diffusion]
     /// of the .toml of the same name beside it, or in the file
     model: PathBuf,
     /// The picture (.png), with all pictures side by side where there are several; or the samples (.npy), float32
@@ -178,10 +179,14 @@ fn is_samples(path: &Path) -> Result<bool> {
 /// The network, with all that it is given at every step alike.
 fn open(args: &Args) -> Result<Network> {
     let path = &args.model;
-    if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
-        return Err(Error::model(path, "expected an .onnx file; a plan holds no attention and no timestep"));
+    let bytes = std::fs::read(path).map_err(|e| Error::model(path, e))?;
+    if bytes.starts_with(&MAGIC) {
+        return Err(Error::model(
+            path,
+            "expected an .onnx file, or a container; a plan holds no attention and no timestep",
+        ));
     }
-    let (model, description) = OnnxModel::open(path, false)?.into_parts();
+    let (model, description) = OnnxModel::read(path, &bytes, false)?.into_parts();
     let mut network = Network::new(path, model, &description)?;
     for given in &args.inputs {
         let values = read(&given.value)?;

@@ -1,7 +1,11 @@
 //! `microtome inspect`: what a plan consists of and what it costs.
 
+#[cfg(feature = "onnx")]
+use std::path::Path;
 use std::path::PathBuf;
 
+#[cfg(feature = "onnx")]
+use microtome_compiler::container::{self, Contents};
 use microtome_core::Frame;
 use microtome_core::plan::strips::Strips;
 use serde::Serialize;
@@ -18,7 +22,7 @@ use crate::sink::write_whole;
 /// Arguments of `microtome inspect`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A plan (.mtm), or an ONNX model: with --calibrate where a plan can hold all of it; else what becomes islands of int8,
+    /// A plan or a container (.mtm), or an ONNX model: with --calibrate where a plan can hold all of it; else what becomes islands of int8,
     /// and why the rest does not
     model: PathBuf,
     /// Width of the frames, in pixels
@@ -52,6 +56,15 @@ struct Report {
 pub fn inspect(args: &Args) -> Result<Outcome> {
     let bad = |e: String| Error::model(&args.model, e);
     #[cfg(feature = "onnx")]
+    if let Some(contents) = contents(&args.model)? {
+        if args.svg.is_some() {
+            return Err(Error::usage(
+                "--svg draws the rows of a plan; a container holds several plans, and none of its own",
+            ));
+        }
+        return if args.json { say_json(&contents) } else { say(&contents) }.map(|()| Outcome::Done);
+    }
+    #[cfg(feature = "onnx")]
     if let Some(outlook) = super::compile::outlook(&args.model, &args.options)? {
         return foretell(&outlook, args.json);
     }
@@ -78,6 +91,14 @@ pub fn inspect(args: &Args) -> Result<Outcome> {
         write_whole(path, |w| std::io::Write::write_all(w, picture.as_bytes()))?;
     }
     Ok(Outcome::Done)
+}
+
+/// What is in a container, if the file is one.
+#[cfg(feature = "onnx")]
+fn contents(path: &Path) -> Result<Option<Contents>> {
+    let bytes = std::fs::read(path).map_err(|e| Error::model(path, e))?;
+    let contents = bytes.starts_with(&container::MAGIC).then(|| Contents::of(&bytes)).transpose();
+    contents.map_err(|e| Error::model(path, e))
 }
 
 /// Says what core can run of a model.

@@ -7,6 +7,7 @@ use microtome_core::plan::packed::{Packing, pack as pack_plan, packed_len};
 use microtome_core::{Kernel, Plan};
 
 use super::{Outcome, say};
+use crate::engine::CONTAINER;
 use crate::error::{Error, Result};
 use crate::sink::write_whole;
 
@@ -30,6 +31,12 @@ pub fn pack(args: &Args) -> Result<Outcome> {
         Error::usage(format!("--kernel {}: no such kernel, expected one of {}", args.kernel, known.join(", ")))
     })?;
     let bytes = std::fs::read(&args.plan).map_err(|e| Error::model(&args.plan, e))?;
+    if bytes.starts_with(CONTAINER) {
+        return Err(Error::model(
+            &args.plan,
+            "a container holds several plans, and what tract runs; expected one plan",
+        ));
+    }
     let plan = Plan::parse(&bytes).map_err(|e| Error::model(&args.plan, e))?;
     let mut packed = vec![0; packed_len(&plan, packing)];
     pack_plan(&plan, packing, &mut packed)

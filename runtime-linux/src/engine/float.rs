@@ -5,6 +5,7 @@
 use std::cell::Cell;
 
 use microtome_compiler::description::{Output, Task as Described};
+use microtome_compiler::sides::{alignments, filled_up};
 use microtome_compiler::{Description, Model, Tensor};
 use microtome_core::plan::{Input, Post, Task};
 use ndarray::ArrayD;
@@ -14,15 +15,6 @@ use crate::heads::{Field, Heads, Method};
 use crate::source::Image;
 use crate::tensor::Named;
 
-/// Frame sides are padded to these, `(multiple, remainder)`, in turn, until the model takes them: up to five poolings,
-/// and then what valid convolutions take.
-fn alignments() -> impl Iterator<Item = (usize, usize)> {
-    let powers = || (0..=5).map(|log| 1 << log);
-    powers()
-        .map(|multiple| (multiple, 0))
-        .chain(powers().flat_map(|multiple| (1..multiple).map(move |r| (multiple, r))))
-}
-
 /// Runs a float model on frames.
 pub struct FloatEngine {
     model: Model,
@@ -30,7 +22,7 @@ pub struct FloatEngine {
     output: Output,
     method: Option<Method>,
     channels: usize,
-    /// Which of the [`alignments`] the model takes, as far as frames have shown.
+    /// Which of the [`alignments`] the model takes, as far as frames have shown: sides are padded to each in turn.
     alignment: Cell<usize>,
 }
 
@@ -72,9 +64,8 @@ impl FloatEngine {
         let fixed = |axis: usize| shape.get(2 + axis).copied().flatten();
         loop {
             let index = self.alignment.get();
-            let (multiple, remainder) = alignments().nth(index).unwrap_or((1, 0));
-            let aligned = |side: usize| side + (remainder + multiple - side % multiple) % multiple;
-            let side = |axis: usize, side: usize| fixed(axis).unwrap_or(aligned(side));
+            let alignment = alignments().nth(index).unwrap_or((1, 0));
+            let side = |axis: usize, side: usize| fixed(axis).unwrap_or(filled_up(side, alignment));
             let sides = [side(0, image.height()), side(1, image.width())];
             if sides[0] < image.height() || sides[1] < image.width() {
                 let ([h, w], found_h, found_w) = (sides, image.height(), image.width());

@@ -16,7 +16,7 @@ mod preprocess;
 
 #[cfg(feature = "onnx")]
 pub use float::FloatEngine;
-pub use model::{Model, Options};
+pub use model::{CONTAINER, Model, Options};
 #[cfg(feature = "onnx")]
 pub use onnx::{Built, OnnxModel, Outlook, Wishes};
 pub use plan::PlanEngine;

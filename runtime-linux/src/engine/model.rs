@@ -1,4 +1,4 @@
-//! The MODEL argument: a plan, or an ONNX file that becomes one or runs in float.
+//! The MODEL argument: a plan, an ONNX file that becomes one or runs in float, or a container of a divided model.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,9 @@ use crate::machine::Machine;
 
 /// The first byte of an ONNX file: the field of its version.
 const ONNX: u8 = 0x08;
+
+/// The first bytes of a container, the compiler's `container::MAGIC`.
+pub const CONTAINER: &[u8] = b"MTD1";
 
 /// How to take a model that is not a plan yet.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -37,11 +40,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// Whether they go with the plan at `path`.
-    fn for_plans(&self, path: &Path) -> Result<()> {
+    /// Whether they go with the plan, or container, at `path`.
+    fn for_compiled(&self, path: &Path) -> Result<()> {
         if self.float || self.tile || self.calibrate.is_some() {
             return Err(Error::usage(format!(
-                "{}: --float, --tile and --calibrate are for .onnx models; a plan is already compiled",
+                "{}: --float, --tile and --calibrate are for .onnx models; this one is already compiled",
                 path.display()
             )));
         }
@@ -75,7 +78,7 @@ impl Model {
     /// [`Error::Usage`] when `options` are for another kind of model.
     pub fn bundled(options: &Options) -> Result<Self> {
         let name = Path::new(BUNDLED_NAME);
-        options.for_plans(name)?;
+        options.for_compiled(name)?;
         Model::Plan(BUNDLED.to_vec()).chosen(name, options)
     }
 
@@ -96,15 +99,18 @@ impl Model {
         let bytes = std::fs::read(path).map_err(|e| Error::model(path, e))?;
         // Islands are written under any name; an ONNX file begins with its version.
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) || bytes.first() == Some(&ONNX) {
-            return Self::from_onnx(path, options, report);
+            return Self::from_onnx(path, &bytes, options, report);
         }
-        options.for_plans(path)?;
+        options.for_compiled(path)?;
+        if bytes.starts_with(CONTAINER) {
+            return Self::from_onnx(path, &bytes, options, report);
+        }
         Ok(Model::Plan(bytes))
     }
 
     #[cfg(feature = "onnx")]
-    fn from_onnx(path: &Path, options: &Options, report: &mut dyn FnMut(Error)) -> Result<Self> {
-        let onnx = OnnxModel::open(path, options.tile)?;
+    fn from_onnx(path: &Path, bytes: &[u8], options: &Options, report: &mut dyn FnMut(Error)) -> Result<Self> {
+        let onnx = OnnxModel::read(path, bytes, options.tile)?;
         if options.float || onnx.is_divided() {
             return Ok(Model::Float(Box::new(onnx.into_float())));
         }
@@ -116,10 +122,10 @@ impl Model {
     }
 
     #[cfg(not(feature = "onnx"))]
-    fn from_onnx(path: &Path, _: &Options, _: &mut dyn FnMut(Error)) -> Result<Self> {
+    fn from_onnx(path: &Path, _: &[u8], _: &Options, _: &mut dyn FnMut(Error)) -> Result<Self> {
         Err(Error::model(
             path,
-            "this build runs plans only; build microtome with its `onnx` feature to read ONNX models",
+            "this build runs plans only; build microtome with its `onnx` feature to read ONNX models, and divided ones",
         ))
     }
 

@@ -1,4 +1,4 @@
-//! ONNX models: compiled on the fly, whole or in islands, or kept in float.
+//! ONNX models: compiled on the fly, whole or in islands, or kept in float; and containers of those in islands.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,8 @@ use microtome_compiler::description::Borders;
 use microtome_compiler::islands::{Division, divide, precise};
 use microtome_compiler::quality::Quality;
 use microtome_compiler::{
-    Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Progress, Tensor, halved,
-    mirrored,
+    Compiled, Compiler, Description, Error as CompilerError, Memory, Model as Onnx, Options, Progress, Tensor,
+    container, halved, mirrored,
 };
 
 use super::float::{FloatEngine, channels, sample};
@@ -47,6 +47,8 @@ pub enum Built {
         model: Box<OnnxModel>,
         /// How close it comes to float.
         quality: Quality,
+        /// The shapes of the inputs of a sample that it was calibrated on.
+        shapes: Vec<Vec<usize>>,
     },
 }
 
@@ -68,11 +70,23 @@ impl OnnxModel {
     /// # Errors
     /// [`Error::Model`].
     pub fn open(path: &Path, tile: bool) -> Result<Self> {
+        Self::described(path, Onnx::load(path), tile)
+    }
+
+    /// The same of the file's bytes.
+    ///
+    /// # Errors
+    /// [`Error::Model`].
+    pub fn read(path: &Path, bytes: &[u8], tile: bool) -> Result<Self> {
+        Self::described(path, Onnx::parse(bytes, path.parent()), tile)
+    }
+
+    fn described(path: &Path, model: Result<Onnx, CompilerError>, tile: bool) -> Result<Self> {
         let bad = |e: CompilerError| match e {
             CompilerError::Read { path, source } => Error::model(path, source),
             e => Error::model(path, e),
         };
-        let model = Onnx::load(path).map_err(bad)?;
+        let model = model.map_err(bad)?;
         let description = if path.with_extension("toml").exists() {
             Description::beside(path).map_err(bad)?
         } else {
@@ -176,7 +190,8 @@ impl OnnxModel {
         }
         let divided = precise(&self.model, &samples, &enough, known, progress).map_err(fail)?;
         let model = Box::new(OnnxModel { model: divided.model, description: self.description.clone() });
-        Ok(Built::Islands { division: divided.division, model, quality: divided.quality })
+        let shapes = samples.first().into_iter().flatten().map(|input| input.shape.clone()).collect();
+        Ok(Built::Islands { division: divided.division, model, quality: divided.quality, shapes })
     }
 
     /// The bytes of an ONNX file of this model, with the description that lies beside `path`, or else its own, in it.
@@ -184,10 +199,24 @@ impl OnnxModel {
     /// # Errors
     /// [`Error::Model`] when that, or weights that lie in another file, cannot be read.
     pub fn to_onnx(&self, path: &Path) -> Result<Vec<u8>> {
+        self.model.to_onnx(&self.toml(path)?).map_err(|e| Error::model(path, e))
+    }
+
+    /// The bytes of a container of this divided model, with the description as [`to_onnx`](Self::to_onnx) has it: for frames
+    /// of all sizes where that can be, and `frame`, rows and width, does not ask for one; else for inputs of these shapes.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when a container cannot hold it.
+    pub fn to_container(&self, path: &Path, shapes: &[Vec<usize>], frame: Option<[usize; 2]>) -> Result<Vec<u8>> {
+        let file = container::write(&self.model, &self.toml(path)?, shapes, frame);
+        file.map_err(|e| Error::model(path, format!("{e}; -o NAME.onnx writes it as ONNX, which runs as well")))
+    }
+
+    fn toml(&self, path: &Path) -> Result<String> {
         let beside = path.with_extension("toml");
         let own = || Ok(self.model.toml().unwrap_or_default().to_owned());
         let toml = if beside.exists() { std::fs::read_to_string(&beside) } else { own() };
-        self.model.to_onnx(&toml.map_err(|e| Error::model(&beside, e))?).map_err(|e| Error::model(path, e))
+        toml.map_err(|e| Error::model(&beside, e))
     }
 
     /// What to calibrate on, at most [`MOST_SAMPLES`]: the folder's tensors, or its images where it has none.

@@ -1,5 +1,7 @@
 //! `Col2Im`: overlapping blocks are summed into an image.
 
+use tract_nnef::internal::{ModelBuilder, Registry, ResolvedInvocation, TypeName, Value, invocation};
+use tract_nnef::ser::ints as array;
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb;
 use tract_onnx::tract_hir::internal::*;
@@ -160,4 +162,36 @@ impl TypedOp for Col2Im {
         let shape = inputs[0].shape.as_concrete().ok_or_else(|| format_err!("a Col2Im wants a size"))?;
         Ok(tvec![inputs[0].datum_type.fact(self.shape(shape)?)])
     }
+}
+
+/// Its fragment in NNEF.
+const FRAGMENT: &str = "microtome_col2im";
+
+/// Makes it known to NNEF.
+pub fn register(registry: &mut Registry) {
+    registry.register_dumper(|ast, node, op: &Col2Im| {
+        let Col2Im { image, block, dilations, pads, strides } = op;
+        let lists = [image, block, dilations, pads, strides];
+        let named: Vec<_> = LISTS.iter().zip(lists).map(|(name, list)| (*name, array(list))).collect();
+        Ok(Some(invocation(FRAGMENT, &[ast.mapping[&node.inputs[0]].clone()], &named)))
+    });
+    let lists = LISTS.map(|name| TypeName::Integer.array().named(name));
+    let parameters = [vec![TypeName::Scalar.tensor().named("input")], lists.to_vec()].concat();
+    registry.register_primitive(FRAGMENT, &parameters, &[("output", TypeName::Scalar.tensor())], wire);
+}
+
+/// Its parameters besides the input.
+const LISTS: [&str; 5] = ["image", "block", "dilations", "pads", "strides"];
+
+fn wire(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
+    let input: OutletId = call.named_arg_as(builder, "input")?;
+    let mut list = |name: &str| Ok(call.named_arg_as::<TVec<usize>>(builder, name)?.to_vec());
+    let lists: TractResult<Vec<Vec<usize>>> = LISTS.into_iter().map(&mut list).collect();
+    let Ok([image, block, dilations, pads, strides]) = <[Vec<usize>; 5]>::try_from(lists?) else {
+        bail!("a Col2Im of another number of parameters")
+    };
+    let axes = image.len();
+    let lengths = [block.len(), dilations.len(), strides.len(), pads.len() / 2];
+    ensure!(lengths == [axes; 4] && !strides.contains(&0), "a Col2Im of {axes} sides with {lengths:?} of attributes");
+    builder.wire(Col2Im { image, block, dilations, pads, strides }, &[input])
 }

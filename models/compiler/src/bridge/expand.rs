@@ -1,6 +1,7 @@
 //! `Expand`. tract takes the broadcast out of what a product reads, also where no other operand brings that side to its
 //! size, and then finds that the shape is another (DPT's readout tokens). It stays where it cannot see it.
 
+use tract_nnef::internal::{ModelBuilder, Registry, ResolvedInvocation, TypeName, Value, invocation};
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb;
 use tract_onnx::tract_hir::internal::*;
@@ -60,4 +61,21 @@ impl TypedOp for Screen {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         Ok(tvec![inputs[0].datum_type.fact(inputs[0].shape.clone())])
     }
+}
+
+/// Its fragment in NNEF.
+const SCREEN: &str = "microtome_screen";
+
+/// Makes it known to NNEF.
+pub fn register(registry: &mut Registry) {
+    registry.register_dumper(|ast, node, _: &Screen| {
+        Ok(Some(invocation(SCREEN, &[ast.mapping[&node.inputs[0]].clone()], &[])))
+    });
+    let input = TypeName::Scalar.tensor().named("input");
+    registry.register_primitive(SCREEN, &[input], &[("output", TypeName::Scalar.tensor())], screen);
+}
+
+fn screen(builder: &mut ModelBuilder, call: &ResolvedInvocation) -> TractResult<Value> {
+    let input = call.named_arg_as(builder, "input")?;
+    builder.wire(Screen, &[input])
 }

@@ -49,6 +49,12 @@ fn known(model: &TypedModel, input: OutletId, operator: &str) -> TractResult<Arc
     known.ok_or_else(|| format_err!("what a {operator} reads besides its values must be known before it runs"))
 }
 
+/// What NNEF must know of operators that are ours.
+pub(crate) fn register(registry: &mut tract_nnef::internal::Registry) {
+    col2im::register(registry);
+    expand::register(registry);
+}
+
 /// tract's reader of ONNX, with the operators that are ours.
 pub(crate) fn onnx() -> Onnx {
     let mut onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);

@@ -26,7 +26,7 @@ impl Importer<'_> {
 
     pub(super) fn initializer(&self, name: &str) -> Result<Option<tract_onnx::prelude::Tensor>> {
         let proto = self.graph.initializer.iter().find(|t| t.name == name);
-        proto.map(|t| model::initializer(t, self.model.directory.as_deref())).transpose()
+        proto.map(|t| model::initializer(t, self.model.directory())).transpose()
     }
 
     /// The integers of input `index` at every size that was tried.
@@ -67,7 +67,7 @@ impl Importer<'_> {
     }
 
     pub(super) fn opset(&self) -> i64 {
-        let imports = &self.model.proto.opset_import;
-        imports.iter().find(|o| o.domain.is_empty() || o.domain == "ai.onnx").map_or(0, |o| o.version)
+        let mut imports = self.model.proto().into_iter().flat_map(|proto| &proto.opset_import);
+        imports.find(|o| o.domain.is_empty() || o.domain == "ai.onnx").map_or(0, |o| o.version)
     }
 }

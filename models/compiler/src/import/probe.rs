@@ -30,7 +30,7 @@ fn sizes(model: &Model) -> impl Iterator<Item = [[usize; 2]; 2]> {
 
 /// Whether some product has no constant operand.
 fn attends(model: &Model) -> bool {
-    let Some(graph) = &model.proto.graph else { return false };
+    let Ok(graph) = model.graph() else { return false };
     let stored = graph.initializer.iter().map(|tensor| tensor.name.as_str());
     let constants = graph.node.iter().filter(|node| node.op_type == "Constant").flat_map(|node| &node.output);
     let known: std::collections::HashSet<&str> = stored.chain(constants.map(String::as_str)).collect();
@@ -129,7 +129,7 @@ fn get<'a>(run: &'a HashMap<String, Arc<Raw>>, name: &str) -> Result<&'a Raw> {
 
 /// Every value that a node makes and somebody uses.
 fn names(model: &Model) -> Vec<String> {
-    let Some(graph) = &model.proto.graph else { return Vec::new() };
+    let Ok(graph) = model.graph() else { return Vec::new() };
     let used: std::collections::HashSet<&str> = graph
         .node
         .iter()

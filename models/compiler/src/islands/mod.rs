@@ -10,7 +10,7 @@
 //! | [`operator`] | the tract operator that an island is |
 //!
 //! A divided model is an ONNX file whose islands are nodes of the domain `microtome` that hold their plans, so it is one
-//! file, and is read like any other.
+//! file, and is read like any other; a [`container`](crate::container) is the same, made ready for a quick start.
 //!
 //! **What an island must be worth.** At its borders every value is rounded to int8, or made real again, and its rows are
 //! transposed. tract's float convolutions make some 20 billion products a second where core makes more than 100, so a
@@ -149,7 +149,7 @@ struct Divider<'a> {
 impl<'a> Divider<'a> {
     fn new(model: &'a Model) -> Result<Divider<'a>> {
         model.image()?;
-        let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
+        let graph = model.graph()?;
         let probe = Arc::new(Probe::run(model)?);
         let mut verdicts = import::survey(model, &probe)?;
         for (verdict, node) in verdicts.iter_mut().zip(&graph.node) {
@@ -361,7 +361,7 @@ impl Division {
         if self.islands.is_empty() {
             return model.in_float();
         }
-        let graph = model.proto.graph.as_ref().ok_or_else(|| Error::NotOnnx("it holds no graph".into()))?;
+        let graph = model.graph()?;
         if samples.is_empty() {
             return Err(Error::Calibration("no sample was given, but islands are quantized by what they see".into()));
         }

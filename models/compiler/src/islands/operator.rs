@@ -8,6 +8,7 @@ use tract_onnx::pb;
 use tract_onnx::tract_hir::internal::*;
 
 use super::island::Island;
+use crate::error::Result;
 
 /// The name of the operator in an ONNX file.
 pub const NAME: &str = "MicrotomeIsland";
@@ -19,6 +20,16 @@ pub const PLAN: &str = "plan";
 /// An island in tract's graph.
 #[derive(Clone)]
 pub struct Operator(Arc<Island>);
+
+impl Operator {
+    /// The operator of a plan.
+    ///
+    /// # Errors
+    /// core refuses it.
+    pub fn new(plan: &[u8]) -> Result<Operator> {
+        Ok(Operator(Arc::new(Island::new(plan)?)))
+    }
+}
 
 impl fmt::Debug for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,6 +126,6 @@ impl Expansion for Operator {
 pub fn parse(_: &ParsingContext, node: &pb::NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
     let plan = node.attribute.iter().find(|attribute| attribute.name == PLAN);
     let plan = plan.ok_or_else(|| format_err!("an island without a plan"))?;
-    let island = Island::new(&plan.s).map_err(|e| format_err!("{e}"))?;
-    Ok((expand(Operator(Arc::new(island))), vec![]))
+    let operator = Operator::new(&plan.s).map_err(|e| format_err!("{e}"))?;
+    Ok((expand(operator), vec![]))
 }
