@@ -1,4 +1,4 @@
-//! How long a plan takes on this machine: whole frames, and then where their time goes.
+//! How long a model takes on this machine: whole frames, and then where their time goes.
 //!
 //! The two are measured apart. Frames are timed without a look inside; the profile comes from further frames, whose steps are
 //! watched, which costs a little.
@@ -6,9 +6,13 @@
 mod picture;
 mod profile;
 mod report;
+#[cfg(feature = "onnx")]
+mod stages;
 
 pub use picture::svg;
 pub use report::{OperatorTime, Report, Times};
+#[cfg(feature = "onnx")]
+pub use stages::{NodeTime, StagesReport, stages};
 
 use std::time::Instant;
 

@@ -77,36 +77,18 @@ fn frame(args: &Args) -> Result<Image> {
     }
 }
 
-/// The total of a model that tract runs: it does not say where its time goes.
+/// A model that tract runs, in float or around islands.
 #[cfg(feature = "onnx")]
 fn float(args: &Args, mut engine: crate::engine::FloatEngine, image: &Image) -> Result<Outcome> {
-    use std::time::Instant;
-
-    use crate::bench::Times;
-    use crate::engine::Engine;
-
     if args.svg.is_some() {
-        return Err(Error::usage("--svg draws a plan's profile; a model that tract runs has none"));
+        return Err(Error::usage("--svg draws the profile of a plan; this model runs in tract"));
     }
-    let mut seconds = Vec::with_capacity(args.frames.get());
-    for number in 0..=args.frames.get() {
-        let start = Instant::now();
-        let made = match engine.heads() {
-            Some(_) => engine.fields(image).map(drop),
-            None => engine.mask(image).map(drop),
-        };
-        made.map_err(|e| Error::model(&args.model, e))?;
-        if number > 0 {
-            seconds.push(start.elapsed().as_secs_f64());
-        }
-    }
-    let times = Times::of(seconds, 0);
+    let report = crate::bench::stages(&mut engine, image, args.frames.get());
+    let report = report.map_err(|e| Error::model(&args.model, e))?;
     if args.json {
-        say_json(&times)?;
+        say_json(&report)?
     } else {
-        say(format_args!("model            {} {}", args.model.display(), engine.runs_in()))?;
-        say(format_args!("frame            {}x{}", image.width(), image.height()))?;
-        say(times)?;
+        say(&report)?
     }
     Ok(Outcome::Done)
 }

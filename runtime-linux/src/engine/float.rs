@@ -5,6 +5,7 @@
 use std::cell::Cell;
 
 use microtome_compiler::description::{Output, Task as Described};
+use microtome_compiler::profile::Stage;
 use microtome_compiler::sides::{alignments, filled_up};
 use microtome_compiler::{Description, Model, Tensor};
 use microtome_core::plan::{Input, Post, Task};
@@ -56,6 +57,16 @@ impl FloatEngine {
             Ok(Named { name: port.name.clone(), values, is_mask: false })
         });
         named.collect()
+    }
+
+    /// What each node takes of a frame like `image`.
+    ///
+    /// # Errors
+    /// One sentence when the model cannot take such a frame.
+    pub fn profile(&self, image: &Image) -> Result<Vec<Stage>, String> {
+        let (_, sides) = self.outputs(image)?;
+        let tensor = preprocess::tensor(image, &self.input, self.channels, sides)?;
+        self.model.profile(&[tensor]).map_err(|e| e.to_string())
     }
 
     /// The outputs for `image`, and the padded sides on which the model takes it.
