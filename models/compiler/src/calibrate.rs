@@ -10,8 +10,6 @@ pub enum Method {
     MinMax,
     /// The values between two percentiles: this one, and what it leaves to 100.
     Percentile(f64),
-    /// The range that loses least information (Kullback–Leibler divergence, as TensorRT's calibrator).
-    Entropy,
     /// The range with the smallest mean square of what rounding and clipping change.
     Error,
 }
@@ -21,7 +19,6 @@ impl std::fmt::Display for Method {
         match self {
             Method::MinMax => write!(f, "min-max"),
             Method::Percentile(p) => write!(f, "percentile {p}"),
-            Method::Entropy => write!(f, "entropy"),
             Method::Error => write!(f, "mean square error"),
         }
     }
@@ -83,24 +80,8 @@ impl Histogram {
                 let high = self.edge(beyond(self.bins.iter().enumerate().rev(), outside) + 1);
                 (low.max(self.min).min(0.0), high.min(self.max).max(0.0))
             }
-            Method::Entropy => self.entropy(),
             Method::Error => self.least_error(),
         }
-    }
-
-    /// Tries ranges that are fractions of what was seen, and takes the one whose 256-level version diverges least.
-    fn entropy(&self) -> (f32, f32) {
-        const STEPS: usize = 32;
-        let mut best = (f64::INFINITY, (self.min, self.max));
-        for step in STEPS / 4..=STEPS {
-            let fraction = step as f32 / STEPS as f32;
-            let (low, high) = (self.min * fraction, self.max * fraction);
-            let divergence = self.divergence(low, high);
-            if divergence < best.0 {
-                best = (divergence, (low, high));
-            }
-        }
-        best.1
     }
 
     /// Tries ranges that are fractions of what was seen, either end for itself, and takes the one that changes values least.
@@ -133,35 +114,6 @@ impl Histogram {
             }
         }
         best.1
-    }
-
-    fn divergence(&self, low: f32, high: f32) -> f64 {
-        const LEVELS: usize = 256;
-        let bin = |v: f32| (((v / self.limit + 1.0) * (BINS / 2) as f32) as usize).min(BINS - 1);
-        let (first, last) = (bin(low), bin(high));
-        let mut clipped: Vec<f64> = self.bins[first..=last].iter().map(|&c| c as f64).collect();
-        let inner = clipped.clone();
-        clipped[0] += self.bins[..first].iter().sum::<u64>() as f64;
-        let end = clipped.len() - 1;
-        clipped[end] += self.bins[last + 1..].iter().sum::<u64>() as f64;
-        let (total, kept): (f64, f64) = (clipped.iter().sum(), inner.iter().sum());
-        if total == 0.0 || kept == 0.0 {
-            return f64::INFINITY;
-        }
-        let level = |i: usize| i * LEVELS / clipped.len().max(LEVELS);
-        let (mut sums, mut filled) = ([0.0; LEVELS], [0.0; LEVELS]);
-        for (i, &c) in inner.iter().enumerate().filter(|(_, c)| **c > 0.0) {
-            sums[level(i)] += c;
-            filled[level(i)] += 1.0;
-        }
-        let term = |(i, &p): (usize, &f64)| {
-            if p == 0.0 {
-                return 0.0;
-            }
-            let q = if inner[i] > 0.0 { sums[level(i)] / filled[level(i)] / kept } else { 1e-12 };
-            p / total * (p / total / q).ln()
-        };
-        clipped.iter().enumerate().map(term).sum()
     }
 }
 

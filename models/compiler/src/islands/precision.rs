@@ -13,7 +13,7 @@ use crate::model::{Model, Tensor};
 use crate::options::{Options, Progress};
 use crate::quality::Quality;
 
-/// Samples that a cut is tried on.
+/// Samples that a division is measured on. Where there are twice as many, or more, islands are not calibrated on these.
 const TRIED: usize = 3;
 
 /// Convolutions by which a cut that misses is moved.
@@ -119,15 +119,26 @@ fn attempt(
 ) -> Result<Divided> {
     let division = divider.divide(float)?;
     let total = division.islands.len();
-    let compiled = division.compile_with(model, samples, options, |island| {
+    let (measured, seen) = parted(samples);
+    let compiled = division.compile_with(model, &seen, options, |island| {
         progress(Progress {
             stage: if float.cut == 0 { "island" } else { "island, behind float" },
             done: island,
             total,
         });
     })?;
-    let measured = samples.iter().step_by(samples.len().div_ceil(TRIED));
     let pair = |sample: &Vec<Tensor>| Ok((compiled.run_float(sample)?, model.run_float(sample)?));
-    let quality = Quality::of(&measured.map(pair).collect::<Result<Vec<_>>>()?);
+    let quality = Quality::of(&measured.iter().map(pair).collect::<Result<Vec<_>>>()?);
     Ok(Divided { division, model: compiled, quality })
+}
+
+/// Samples to measure on, and others to calibrate on; all of them, where there are few.
+fn parted(samples: &[Vec<Tensor>]) -> (Vec<Vec<Tensor>>, Vec<Vec<Tensor>>) {
+    let step = samples.len().div_ceil(TRIED).max(1);
+    let every = |measured: bool| {
+        let samples = samples.iter().enumerate().filter(move |(index, _)| index.is_multiple_of(step) == measured);
+        samples.map(|(_, sample)| sample.clone()).collect::<Vec<_>>()
+    };
+    let (measured, rest) = (every(true), every(false));
+    if rest.len() < TRIED { (measured, samples.to_vec()) } else { (measured, rest) }
 }
