@@ -203,8 +203,10 @@ impl Part {
                 if let Some(scales) = self.scaled.get(&index) {
                     let name = format!("{}.scales", node.output[0]);
                     node.input.truncate(1);
-                    node.input.extend([String::new(), name.clone()]);
-                    graph.initializer.push(factors(name, scales));
+                    // tract does not take an omitted region before opset 13.
+                    let region = format!("{}.region", node.output[0]);
+                    node.input.extend([region.clone(), name.clone()]);
+                    graph.initializer.extend([reals(region, &[]), reals(name, &[1.0, 1.0, scales[0], scales[1]])]);
                 }
                 graph.node.push(node);
             }
@@ -288,13 +290,13 @@ fn keep_used(graph: &mut pb::GraphProto) {
     graph.initializer.retain(|tensor| used.contains(tensor.name.as_str()));
 }
 
-/// Scales of a Resize.
-fn factors(name: String, [rows, width]: &[f32; 2]) -> pb::TensorProto {
+/// A constant of these values.
+fn reals(name: String, values: &[f32]) -> pb::TensorProto {
     pb::TensorProto {
         name,
-        dims: vec![4],
+        dims: vec![values.len() as i64],
         data_type: pb::tensor_proto::DataType::Float as i32,
-        float_data: vec![1.0, 1.0, *rows, *width],
+        float_data: values.to_vec(),
         ..Default::default()
     }
 }
