@@ -166,8 +166,8 @@ pub struct Operator {
     pub pads: [U16; 4],
     /// Groups.
     pub group: U16,
-    /// Ratio of Resize and Input (rows numerator, denominator, width numerator, denominator); channels of Slice; classes of Classify;
-    /// output padding of ConvTranspose.
+    /// Ratio of Resize and Input (rows numerator, denominator, width numerator, denominator); channels of Slice; classes of
+    /// Classify; output padding of ConvTranspose.
     pub size: [U16; 4],
     /// Real factors of Add, Mul, AveragePool.
     pub factor: [F32; 2],

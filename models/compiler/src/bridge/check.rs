@@ -6,6 +6,7 @@ use std::path::{Component, Path};
 
 use tract_onnx::pb::{self, tensor_proto::DataLocation, tensor_proto::DataType};
 
+use super::proto::in_order;
 use crate::error::{Error, Result};
 use crate::import::attributes::{describe, label};
 use crate::islands::operator;
@@ -72,28 +73,15 @@ pub fn graph(graph: &pb::GraphProto, directory: Option<&str>) -> Result<()> {
 /// # Errors
 /// Two nodes make the same value, or nodes wait for each other.
 fn order(graph: &pb::GraphProto) -> Result<()> {
-    let mut waiting: HashSet<&String> = HashSet::new();
+    let mut made: HashSet<&String> = HashSet::new();
     for name in graph.node.iter().flat_map(|node| &node.output).filter(|name| !name.is_empty()) {
-        if !waiting.insert(name) {
+        if !made.insert(name) {
             return Err(Error::Model(format!("two nodes make `{name}`")));
         }
     }
-    // In the order of files one pass is enough.
-    let mut rest: Vec<&pb::NodeProto> = graph.node.iter().collect();
-    while let Some(first) = rest.first() {
-        let (first, before) = (label(first), rest.len());
-        rest.retain(|node| {
-            let waits = node.input.iter().any(|name| waiting.contains(name));
-            for name in node.output.iter().filter(|_| !waits) {
-                waiting.remove(name);
-            }
-            waits
-        });
-        if rest.len() == before {
-            return Err(Error::Model(format!("node `{first}` reads what depends on its own output")));
-        }
-    }
-    Ok(())
+    in_order(&graph.node).map(drop).map_err(|stuck| {
+        Error::Model(format!("node `{}` reads what depends on its own output", label(&graph.node[stuck])))
+    })
 }
 
 /// Bytes of a tensor's values; none where the type packs them, or is not known.

@@ -83,3 +83,32 @@ pub fn keep_needed(graph: &mut pb::GraphProto) {
     kept.reverse();
     graph.node = kept;
 }
+
+/// Places of the nodes, each behind those that make what it reads; else in the order in which they are.
+///
+/// # Errors
+/// Nodes wait for each other: the first of them.
+pub fn in_order(nodes: &[pb::NodeProto]) -> Result<Vec<usize>, usize> {
+    let names = nodes.iter().flat_map(|node| &node.output).filter(|name| !name.is_empty());
+    let mut pending: HashSet<&String> = names.collect();
+    let mut order = Vec::with_capacity(nodes.len());
+    // In the order of files one pass is enough.
+    let mut waiting: Vec<usize> = (0..nodes.len()).collect();
+    while let Some(&first) = waiting.first() {
+        let before = order.len();
+        waiting.retain(|&place| {
+            let waits = nodes[place].input.iter().any(|name| pending.contains(name));
+            if !waits {
+                nodes[place].output.iter().for_each(|name| {
+                    pending.remove(name);
+                });
+                order.push(place);
+            }
+            waits
+        });
+        if order.len() == before {
+            return Err(first);
+        }
+    }
+    Ok(order)
+}

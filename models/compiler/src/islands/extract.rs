@@ -6,7 +6,7 @@ use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 
 use super::operator;
 use super::partition::Group;
-use crate::bridge::proto::keep_needed;
+use crate::bridge::proto::{in_order, keep_needed};
 use crate::error::Result;
 use crate::import::Verdict;
 use crate::import::inputs::ratio;
@@ -234,7 +234,9 @@ pub fn remainder(model: &Model, groups: &[Group], parts: &[Part], plans: &[Vec<u
                 Some(_) => {}
             }
         }
-        graph.node = in_order(nodes);
+        // There is no circle: the stages of what islands read never fall.
+        let order = in_order(&nodes).unwrap_or_else(|_| (0..nodes.len()).collect());
+        graph.node = order.into_iter().map(|place| std::mem::take(&mut nodes[place])).collect();
         graph.value_info.clear();
         keep_needed(graph);
         keep_used(graph);
@@ -257,31 +259,6 @@ fn island(index: usize, part: &Part, plan: &[u8]) -> pb::NodeProto {
         attribute: vec![plan],
         ..Default::default()
     }
-}
-
-/// The nodes, each behind those that make what it reads; else in the order in which they are.
-fn in_order(nodes: Vec<pb::NodeProto>) -> Vec<pb::NodeProto> {
-    let mut pending: HashSet<String> = nodes.iter().flat_map(|node| node.output.iter().cloned()).collect();
-    let mut ordered = Vec::with_capacity(nodes.len());
-    let mut waiting = nodes;
-    while !waiting.is_empty() {
-        let before = ordered.len();
-        for node in std::mem::take(&mut waiting) {
-            if node.input.iter().any(|name| !name.is_empty() && pending.contains(name)) {
-                waiting.push(node);
-            } else {
-                node.output.iter().for_each(|name| {
-                    pending.remove(name);
-                });
-                ordered.push(node);
-            }
-        }
-        if ordered.len() == before {
-            // A circle, which no model has; whoever reads it will say so.
-            ordered.append(&mut waiting);
-        }
-    }
-    ordered
 }
 
 /// Drops initializers that no node reads.
